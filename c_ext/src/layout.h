@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef FERRULE_SRC_LAYOUT_H
+#define FERRULE_SRC_LAYOUT_H
+
+/* What an aligner consists of, and where each part lies in the caller's memory. */
+
+#include "rows.h"
+#include "stream.h"
+
+struct aln_aligner {
+    aln_rows_t rows;
+    uint32_t stream_count;
+    uint32_t segment;           /* segments with samples before this one */
+    int64_t period_ns;
+    int64_t phase_ns;           /* 0 <= phase < period */
+    int64_t lateness_ns;
+    int64_t deadline_ns;
+    int64_t max_jump_ns;
+    bool has_poll;              /* since the segment's start */
+    int64_t first_poll_ns;
+    int64_t last_poll_ns;       /* kept from segment to segment */
+    bool has_sample;            /* since the segment's start */
+    int64_t first_sample_ns;    /* smallest accepted before any row was final */
+    bool has_row;               /* since the segment's start */
+    int64_t last_row_ns;        /* ALN_NEVER_NS before the first */
+    int64_t forced_ns;          /* the last poll made rows up to here final, room or not; ALN_NEVER_NS: none */
+    bool is_ending;             /* the segment ends when the rows up to end_ns are written */
+    bool is_live_after_end;     /* the streams of the next segment hold one another back from its start */
+    int64_t end_ns;
+    aln_stream_t *streams;      /* (stream_count) */
+};
+
+/* Check the configuration and lay its parts out from base, which may be NULL to measure only. */
+aln_status_t aln_layout(const aln_config_t *config, unsigned char *base, size_t *bytes, aln_aligner_t **aligner);
+
+#endif

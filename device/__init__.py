@@ -1,0 +1,1 @@
+"""Ferrule on the board: sources, aligner, preprocessing, inference, sinks and their upkeep."""
