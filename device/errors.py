@@ -6,6 +6,6 @@ from device.exit_code import ExitCode
 
 
 class DeviceError(Exception):
-    """Something outside the program is not as it must be; the message says where, what, what next."""
+    """The world is not as it must be; the message says where, what, and what to do next."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED

@@ -1,0 +1,45 @@
+# demo: the main job on real data · test: all tests but the long ones · check: format, lint, imports, types
+# bench: figures against their goals · clean: what was built. Each sets up .venv first.
+PYTHON := .venv/bin/python
+C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch])
+
+.PHONY: demo test test-long check bench setup test-tools format lock clean
+
+demo: setup
+	.venv/bin/ferrule demo -o build/demo
+
+test: setup test-tools
+	$(PYTHON) -m pytest
+
+test-long: setup test-tools
+	$(PYTHON) -m pytest -m "slow or not slow"
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/clang-format --dry-run -Werror $(C_FILES)
+	.venv/bin/lint-imports
+	.venv/bin/mypy
+
+bench: setup
+	$(PYTHON) -m tests.benchmarks -o build/bench
+
+format: setup
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+	.venv/bin/clang-format -i $(C_FILES)
+
+setup:
+	./bootstrap.sh
+
+test-tools:
+	.ci/test-tools
+
+# Needs uv (pip install uv). Hashes, and no index's address.
+lock:
+	uv pip compile pyproject.toml --extra demo --extra host --extra device --extra mqtt --extra hil --group dev \
+		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--constraints locks/constraints.txt --output-file locks/development.txt
+
+clean:
+	rm -rf build dist .venv *.egg-info device/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""The agent: receives updates and tells what runs."""

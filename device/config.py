@@ -1,0 +1,272 @@
+"""The two files that configure a board's runtime: ``flow.toml`` and ``device.toml``.
+
+The flow travels in the bundle and is the same on every board; ``device.toml`` holds what is true of
+one board only: its name, its ports, its broker. A flow names a port, the board says where it is.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from device.aligner import FILLS, MODES, Aligner, Stream
+from device.toml import ConfigError, Table, hint
+
+SCHEMA: Final = 1
+SOURCE_KINDS: Final = ("serial", "replay")
+PREPROCESS_KINDS: Final = ("range", "standardise")
+ENGINE_KINDS: Final = ("litert",)
+SINK_KINDS: Final = ("file", "mqtt")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """A stream as the flow declares it."""
+
+    stream: Stream
+    fields: tuple[str, ...]
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlignerConfig:
+    """The grid and the windows."""
+
+    grid_hz: float
+    window: int
+    hop: int
+    lateness_ms: float
+    deadline_ms: float | None
+    max_jump_ms: float
+
+    def build(self, streams: Sequence[StreamConfig], /) -> Aligner:
+        """Build the aligner; AlignerConfigError names the setting that is out of range."""
+        return Aligner(
+            [config.stream for config in streams],
+            grid_hz=self.grid_hz,
+            window=self.window,
+            hop=self.hop,
+            lateness_ms=self.lateness_ms,
+            deadline_ms=self.deadline_ms,
+            max_jump_ms=self.max_jump_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where samples come from: a port of the board, or a recording below its root."""
+
+    kind: str
+    place: str  # a port's name, or a path
+    streams: tuple[str, ...]  # by the number that the wire gives them
+
+
+@dataclass(frozen=True, slots=True)
+class PreprocessConfig:
+    """One step; per column two numbers: low and high, or mean and standard deviation."""
+
+    kind: str
+    first: tuple[float, ...]
+    second: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How the model runs."""
+
+    kind: str
+    threads: int
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """Where results go."""
+
+    kind: str
+    path: str  # file
+    max_bytes: int  # file
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A checked ``flow.toml``."""
+
+    name: str
+    streams: tuple[StreamConfig, ...]
+    aligner: AlignerConfig
+    sources: tuple[SourceConfig, ...]
+    preprocess: tuple[PreprocessConfig, ...]
+    engine: EngineConfig
+    sinks: tuple[SinkConfig, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortConfig:
+    """A serial port of the board."""
+
+    device: str
+    baud: int
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerConfig:
+    """The board's MQTT broker."""
+
+    host: str
+    port: int
+    root: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """A checked ``device.toml``."""
+
+    id: str
+    site: str
+    ports: Mapping[str, PortConfig]
+    broker: BrokerConfig | None
+
+
+def parse_flow(text: str, /, *, where: str = "flow.toml") -> Flow:
+    """Return the flow in ``text``.
+
+    Raises:
+        ConfigError: a key is unknown, missing or of the wrong kind, or names what is not there.
+    """
+    top = Table.parse(text, where=where)
+    _check_schema(top)
+    flow = Flow(
+        name=top.string("name"),
+        streams=tuple(_stream(table) for table in top.tables("stream")),
+        aligner=_aligner(top.table("aligner")),
+        sources=tuple(_source(table) for table in top.tables("source")),
+        preprocess=tuple(_preprocess(table) for table in top.tables("preprocess")),
+        engine=_engine(top.table("engine")),
+        sinks=tuple(_sink(table) for table in top.tables("sink")),
+    )
+    top.finish()
+    _check_names(flow, where)
+    return flow
+
+
+def parse_device(text: str, /, *, where: str = "device.toml") -> DeviceConfig:
+    """Return the board's own configuration in ``text``.
+
+    Raises:
+        ConfigError: a key is unknown, missing or of the wrong kind.
+    """
+    top = Table.parse(text, where=where)
+    _check_schema(top)
+    ports = {}
+    for name, table in top.named_tables("port").items():
+        ports[name] = PortConfig(table.string("device"), table.integer("baud", 115_200, low=50))
+        table.finish()
+    broker = None
+    mqtt = top.table("mqtt")
+    host = mqtt.string("host", "")
+    if host:
+        port = mqtt.integer("port", 1883, low=1, high=65_535)
+        broker = BrokerConfig(host, port, mqtt.string("root", "ferrule"))
+    mqtt.finish()
+    device = DeviceConfig(top.string("id"), top.string("site", "default"), ports, broker)
+    top.finish()
+    return device
+
+
+def _check_schema(top: Table) -> None:
+    schema = top.integer("schema")
+    if schema != SCHEMA:
+        raise ConfigError(top.where, f"schema {schema} is unknown; this version reads {SCHEMA}")
+
+
+def _stream(table: Table) -> StreamConfig:
+    fields = table.strings("fields")
+    if not fields:
+        raise ConfigError(table.where, "fields is empty; name at least one")
+    fill_value = table.optional_number("fill_value")
+    stream = Stream(
+        table.string("name"),
+        rate_hz=table.number("rate_hz"),
+        fields=len(fields),
+        mode=table.choice("mode", list(MODES)),
+        max_gap_ms=table.optional_number("max_gap_ms"),
+        timeout_ms=table.optional_number("timeout_ms"),
+        fill=table.choice("fill", list(FILLS), "constant"),
+        fill_value=math.nan if fill_value is None else fill_value,
+    )
+    unit = table.string("unit", "")
+    table.finish()
+    return StreamConfig(stream, fields, unit)
+
+
+def _aligner(table: Table) -> AlignerConfig:
+    max_jump_ms = table.optional_number("max_jump_ms")
+    config = AlignerConfig(
+        grid_hz=table.number("grid_hz"),
+        window=table.integer("window", low=1),
+        hop=table.integer("hop", low=1),
+        lateness_ms=table.optional_number("lateness_ms") or 0.0,
+        deadline_ms=table.optional_number("deadline_ms"),
+        max_jump_ms=3_600_000.0 if max_jump_ms is None else max_jump_ms,
+    )
+    table.finish()
+    return config
+
+
+def _source(table: Table) -> SourceConfig:
+    kind = table.choice("kind", SOURCE_KINDS)
+    place = table.string("port" if kind == "serial" else "path")
+    source = SourceConfig(kind, place, table.strings("streams"))
+    table.finish()
+    return source
+
+
+def _preprocess(table: Table) -> PreprocessConfig:
+    kind = table.choice("kind", PREPROCESS_KINDS)
+    keys = ("low", "high") if kind == "range" else ("mean", "std")
+    step = PreprocessConfig(kind, table.numbers(keys[0]), table.numbers(keys[1]))
+    if kind == "standardise" and not all(value > 0 for value in step.second):
+        raise ConfigError(table.where, "std holds a value that is not positive")
+    if kind == "range" and not all(a < b for a, b in zip(step.first, step.second, strict=False)):
+        raise ConfigError(table.where, "low is not below high in every column")
+    table.finish()
+    return step
+
+
+def _engine(table: Table) -> EngineConfig:
+    engine = EngineConfig(
+        kind=table.choice("kind", ENGINE_KINDS),
+        threads=table.integer("threads", 1, low=1, high=64),
+        labels=table.strings("labels", ()),
+    )
+    table.finish()
+    return engine
+
+
+def _sink(table: Table) -> SinkConfig:
+    kind = table.choice("kind", SINK_KINDS)
+    sink = SinkConfig(kind, "", 0)
+    if kind == "file":
+        path = table.string("path")
+        sink = SinkConfig(kind, path, table.integer("max_mib", 64, low=1, high=65_536) << 20)
+    table.finish()
+    return sink
+
+
+def _check_names(flow: Flow, where: str) -> None:
+    names = [config.stream.name for config in flow.streams]
+    for source in flow.sources:
+        for name in source.streams:
+            if name not in names:
+                raise ConfigError(
+                    where, f"[[source]] streams: {name!r} is no stream; {hint(name, names)}"
+                )
+    columns = sum(len(config.fields) for config in flow.streams)
+    for step in flow.preprocess:
+        if not len(step.first) == len(step.second) == columns:
+            raise ConfigError(
+                where,
+                f"[[preprocess]] {step.kind}: {len(step.first)} and {len(step.second)} numbers "
+                f"for {columns} columns; give one per field of every stream",
+            )

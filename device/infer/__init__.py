@@ -1,0 +1,1 @@
+"""Engines: a window in, scores out."""

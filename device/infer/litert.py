@@ -1,0 +1,117 @@
+"""The LiteRT engine: runs .tflite models, through tflite-runtime where LiteRT has no wheel."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from device.infer.engine import EngineMissingError, Float32Array, ModelError, TensorSpec
+
+
+def _interpreter_class() -> Any:
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        try:
+            from tflite_runtime.interpreter import Interpreter
+        except ImportError as error:
+            raise EngineMissingError(
+                "litert: no runtime for .tflite models is installed; "
+                "pip install 'ferrule[device]', or 'ferrule[tflite]' on a 32-bit board"
+            ) from error
+    return Interpreter
+
+
+def _spec(detail: Mapping[str, Any]) -> TensorSpec:
+    scale, zero_point = detail["quantization"]
+    return TensorSpec(
+        name=str(detail["name"]),
+        shape=tuple(int(size) for size in detail["shape"]),
+        dtype=np.dtype(detail["dtype"]),
+        scale=float(scale),
+        zero_point=int(zero_point),
+    )
+
+
+class LiteRtEngine:
+    """Runs one .tflite model on the CPU.
+
+    Rules:
+     * Real values in, real values out: codes of quantized tensors stay inside.
+     * No view of a tensor is kept, so that ``invoke`` never refuses.
+    """
+
+    def __init__(self, model: bytes, /, *, threads: int = 1, where: str = "model") -> None:
+        """Load a model.
+
+        Args:
+            model: the .tflite file's bytes.
+            threads: of the CPU kernels.
+            where: what messages call the model.
+
+        Raises:
+            ModelError: the runtime refuses the model.
+            EngineMissingError: no runtime is installed.
+        """
+        self._where = where
+        try:
+            self._interpreter = _interpreter_class()(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                where, f"LiteRT refuses the model: {_first_line(error)}; convert it again"
+            ) from error
+        self._input_details = self._interpreter.get_input_details()
+        self._output_details = self._interpreter.get_output_details()
+        self.inputs = tuple(_spec(detail) for detail in self._input_details)
+        self.outputs = tuple(_spec(detail) for detail in self._output_details)
+
+    def run(self, values: Sequence[npt.NDArray[Any]], /) -> list[Float32Array]:
+        """Run the model once.
+
+        Args:
+            values: per input an array of real values with as many elements as the tensor.
+
+        Returns:
+            Per output an array of its shape, float32, real values.
+
+        Raises:
+            ModelError: an array does not fit its input, or the runtime fails.
+        """
+        if len(values) != len(self.inputs):
+            raise ModelError(self._where, f"{len(values)} arrays for {len(self.inputs)} inputs")
+        for value, spec, detail in zip(values, self.inputs, self._input_details, strict=True):
+            if value.size != np.prod(spec.shape, dtype=np.int64):
+                raise ModelError(
+                    self._where, f"input {spec.name!r} has shape {spec.shape}, not {value.shape}"
+                )
+            held = spec.encode(value).reshape(spec.shape)
+            self._interpreter.set_tensor(detail["index"], held)
+        try:
+            self._interpreter.invoke()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(self._where, f"LiteRT cannot run it: {_first_line(error)}") from error
+        return [
+            spec.decode(self._interpreter.get_tensor(detail["index"]))
+            for spec, detail in zip(self.outputs, self._output_details, strict=True)
+        ]
+
+    def infer(self, window: Float32Array, /) -> Float32Array:
+        """Run a model with one input and one output.
+
+        Args:
+            window: as many elements as the input, real values.
+
+        Returns:
+            Shape (scores,), float32.
+
+        Raises:
+            ModelError: the window does not fit, or the runtime fails.
+        """
+        return self.run([window])[0].reshape(-1)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

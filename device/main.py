@@ -1,0 +1,119 @@
+"""``ferrule-device``: the board's command."""
+
+import argparse
+import json
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from device.errors import DeviceError
+from device.exit_code import ExitCode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the board's command and return its exit code."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except DeviceError as error:
+        sys.stderr.write(f"ferrule-device: {error}\n")
+        return int(error.exit_code)
+    except KeyboardInterrupt:
+        return int(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        return int(ExitCode.FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ferrule-device", description="Runs a flow on this board and tells how it fares."
+    )
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    run = verbs.add_parser("run", help="run the active bundle until stopped by SIGTERM")
+    run.add_argument("root", type=Path, help="the board's folder: device.toml, bundles, results")
+    run.add_argument(
+        "--clock-scale",
+        type=_positive,
+        metavar="N",
+        help="for benches: the samples' clock runs N times as fast as the wall",
+    )
+    run.add_argument(
+        "--clock-origin-ns",
+        type=int,
+        metavar="NS",
+        help="monotonic time at which the scaled clock shows 0 (default: the start)",
+    )
+    run.set_defaults(run=_run)
+
+    install = verbs.add_parser("install", help="verify a bundle and make it the active one")
+    install.add_argument("root", type=Path, help="the board's folder")
+    install.add_argument("bundle", type=Path, help="a file from 'ferrule bundle create'")
+    install.set_defaults(run=_install)
+
+    status = verbs.add_parser("status", help="show what runs and what was lost")
+    status.add_argument("root", type=Path, help="the board's folder")
+    status.add_argument("--json", action="store_true", help="print the whole status as JSON")
+    status.set_defaults(run=_status)
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no positive number")
+    return value
+
+
+def _run(parsed: argparse.Namespace) -> ExitCode:
+    from device.clock import Clock, ScaledClock, SystemClock
+    from device.runtime import run
+
+    clock: Clock = SystemClock()
+    if parsed.clock_scale is not None:
+        origin_ns = parsed.clock_origin_ns
+        clock = ScaledClock(
+            parsed.clock_scale, origin_ns=time.monotonic_ns() if origin_ns is None else origin_ns
+        )
+    stops: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: stops.append(number))
+    run(parsed.root, clock, is_stopped=lambda: bool(stops))
+    return ExitCode.OK
+
+
+def _install(parsed: argparse.Namespace) -> ExitCode:
+    from device.pipeline import Model
+    from device.store.bundle import MAX_BUNDLE_BYTES, BundleError, decode
+    from device.store.bundles import BundleStore
+    from device.store.storage import Storage
+
+    try:
+        with parsed.bundle.open("rb") as file:
+            data = file.read(MAX_BUNDLE_BYTES + 1)
+    except OSError as error:
+        raise BundleError(str(parsed.bundle), f"cannot be read ({error.strerror})") from error
+    Model.load(decode(data, where=str(parsed.bundle)))
+    bundle = BundleStore(Storage(parsed.root)).install(data, where=str(parsed.bundle))
+    sys.stdout.write(f"{bundle.manifest.name} {bundle.manifest.version} is active\n")
+    return ExitCode.OK
+
+
+def _status(parsed: argparse.Namespace) -> ExitCode:
+    from device.status import read_status
+
+    status = read_status(parsed.root)
+    if parsed.json:
+        sys.stdout.write(json.dumps(status, indent=1) + "\n")
+        return ExitCode.OK
+    for name in ("state", "flow", "version", "digest", "windows", "rejected", "swaps"):
+        sys.stdout.write(f"{name:<10} {status.get(name, '')}\n")
+    for name, counts in status.get("streams", {}).items():
+        losses = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
+        sys.stdout.write(f"stream     {name}: {losses or 'nothing yet'}\n")
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

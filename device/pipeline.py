@@ -1,0 +1,210 @@
+"""The pipeline: the one place that knows all five stages, and carries samples through them.
+
+Rules:
+ * A window is preprocessed and inferred by one model only, and named in its result.
+ * A new model takes over between two windows. Where the grid stays, the aligner stays: no window is
+   lost. Where it changes, the old windows drain first and a new segment starts.
+ * One bad window never stops the board: it is counted and told.
+"""
+
+import hashlib
+import select
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from device.aligner import Aligner, WindowInfo
+from device.clock import Clock
+from device.config import Flow, parse_flow
+from device.infer.engine import Engine, ModelError
+from device.infer.litert import LiteRtEngine
+from device.preprocess.chain import Chain, RejectedWindowError
+from device.result import Result
+from device.sinks.sink import Sink
+from device.sources.events import Samples, SegmentStart, Source
+from device.store.bundle import FLOW_PART, MODEL_PART, Bundle, BundleError
+
+_LATENCIES: Final = 4096  # results that the percentiles are taken over
+_IDLE_S: Final = 0.05  # how long to rest when no source can be waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a bundle brings: how windows become results."""
+
+    digest: str
+    version: str
+    flow: Flow
+    chain: Chain
+    engine: Engine
+
+    @classmethod
+    def load(cls, bundle: Bundle, /) -> "Model":
+        """Return a bundle's model, checked against its flow.
+
+        Raises:
+            BundleError: a part is missing or is no text.
+            ConfigError: the flow is not right.
+            ModelError: the model cannot be loaded, or does not fit the flow.
+        """
+        where = f"{bundle.manifest.name} {bundle.manifest.version}"
+        for part in (FLOW_PART, MODEL_PART):
+            if part not in bundle.parts:
+                raise BundleError(where, f"it has no {part}")
+        try:
+            text = bundle.parts[FLOW_PART].decode()
+        except UnicodeDecodeError as error:
+            raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
+        flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
+        columns = [name for config in flow.streams for name in config.fields]
+        engine = LiteRtEngine(
+            bundle.parts[MODEL_PART], threads=flow.engine.threads, where=f"{where}: {MODEL_PART}"
+        )
+        _check_fit(engine, flow, len(columns), f"{where}: {MODEL_PART}")
+        chain = Chain(flow.preprocess, columns)
+        return cls(bundle.digest.hex(), bundle.manifest.version, flow, chain, engine)
+
+
+def _check_fit(engine: Engine, flow: Flow, columns: int, where: str) -> None:
+    if len(engine.inputs) != 1 or len(engine.outputs) != 1:
+        raise ModelError(
+            where, f"{len(engine.inputs)} inputs and {len(engine.outputs)} outputs, not one of each"
+        )
+    needed = flow.aligner.window * columns
+    if int(np.prod(engine.inputs[0].shape)) != needed:
+        raise ModelError(
+            where,
+            f"its input has shape {engine.inputs[0].shape}, the flow's windows have "
+            f"{flow.aligner.window} rows of {columns} columns; change one of them",
+        )
+    scores = int(np.prod(engine.outputs[0].shape))
+    if flow.engine.labels and scores != len(flow.engine.labels):
+        raise ModelError(where, f"{scores} outputs for {len(flow.engine.labels)} labels")
+
+
+class Pipeline:
+    """Sources to sinks, one step at a time."""
+
+    def __init__(
+        self,
+        model: Model,
+        sources: Sequence[Source],
+        sinks: Sequence[Sink],
+        clock: Clock,
+        *,
+        on_message: Callable[[bytes, Source], None],
+    ) -> None:
+        """Join the stages.
+
+        Args:
+            model: what runs first.
+            sources: where samples come from.
+            sinks: where results go.
+            clock: the samples' clock and the wall.
+            on_message: takes a payload that is not for the aligner and the source it came from.
+
+        Raises:
+            AlignerConfigError: the flow's aligner settings are out of range.
+        """
+        self.model = model
+        self.sources = tuple(sources)
+        self.sinks = tuple(sinks)
+        self.latencies_ns: deque[int] = deque(maxlen=_LATENCIES)
+        self.windows = 0
+        self.rejected = 0
+        self.swaps = 0
+        self._clock = clock
+        self._on_message = on_message
+        self._arrived_ns = clock.monotonic_ns()
+        self._set_aligner(model.flow.aligner.build(model.flow.streams))
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether no source will bring anything any more."""
+        return all(source.is_exhausted for source in self.sources)
+
+    def step(self, *, wait_s: float) -> None:
+        """Carry what has come through all stages; wait at most ``wait_s`` for it."""
+        for source in self._readable(wait_s):
+            for event in source.read():
+                if isinstance(event, Samples):
+                    self._arrived_ns = event.arrived_ns
+                    self.aligner.push(event.stream, event.times_ns, event.values)
+                elif isinstance(event, SegmentStart):
+                    self.flush()
+                else:
+                    self._on_message(event.payload, source)
+            self._deliver()
+        self.aligner.poll(self._clock.now_ns())
+        self._deliver()
+
+    def flush(self) -> None:
+        """Finish the segment: what has come is complete."""
+        self.aligner.flush()
+        self._deliver()
+
+    def replace(self, model: Model, /) -> None:
+        """Let another model take over with the next window."""
+        self._deliver()
+        old = self.model.flow
+        if (model.flow.streams, model.flow.aligner) != (old.streams, old.aligner):
+            aligner = model.flow.aligner.build(model.flow.streams)
+            self.flush()
+            self._set_aligner(aligner)
+        self.model = model
+        self.swaps += 1
+
+    def close(self) -> None:
+        """Let go of sources and sinks."""
+        for source in self.sources:
+            source.close()
+        for sink in self.sinks:
+            sink.close()
+
+    def _set_aligner(self, aligner: Aligner) -> None:
+        self.aligner = aligner
+        self._window = np.empty((aligner.window, aligner.columns), dtype=np.float32)
+
+    def _readable(self, wait_s: float) -> list[Source]:
+        waiting = {}
+        for source in self.sources:
+            fileno = None if source.is_exhausted else source.fileno()
+            if fileno is not None:
+                waiting[fileno] = source
+        ready, _, _ = select.select(list(waiting), [], [], wait_s if waiting else _IDLE_S)
+        return [waiting[fileno] for fileno in ready]
+
+    def _deliver(self) -> None:
+        while (info := self.aligner.read_into(self._window)) is not None:
+            result = self._infer(info)
+            self.windows += 1
+            for sink in self.sinks:
+                sink.write(result)
+
+    def _infer(self, info: WindowInfo) -> Result:
+        scores: tuple[float, ...] = ()
+        rejected = ""
+        try:
+            outputs = self.model.engine.infer(self.model.chain.apply(self._window))
+            scores = tuple(outputs.tolist())
+        except (RejectedWindowError, ModelError) as error:
+            rejected = str(error)
+            self.rejected += 1
+        labels = self.model.flow.engine.labels
+        done_ns = self._clock.monotonic_ns()
+        self.latencies_ns.append(done_ns - self._arrived_ns)
+        return Result(
+            seq=self.windows,
+            segment=info.segment,
+            t0_ns=info.t0_ns,
+            window_sha256=hashlib.sha256(self._window).hexdigest(),
+            model_digest=self.model.digest,
+            scores=scores,
+            label=labels[int(np.argmax(scores))] if labels and scores else "",
+            rejected=rejected,
+            latency_ns=done_ns - self._arrived_ns,
+            monotonic_ns=done_ns,
+        )

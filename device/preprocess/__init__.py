@@ -1,0 +1,1 @@
+"""Preprocessing: pure functions on one window, the same on host and board."""

@@ -1,0 +1,67 @@
+"""The file sink: results as JSON lines below the board's root, within a hard cap."""
+
+from typing import Final
+
+from device.result import Result
+from device.store.storage import Storage, StorageError
+
+_OLDER_SUFFIX: Final = ".1"
+
+
+class FileSink:
+    """Appends results to a file.
+
+    Rules:
+     * The file and one older generation never hold more than ``max_bytes`` together.
+     * A line that a power cut tore is ended before the next is written.
+     * A full disk costs results, which are counted, never the inference.
+    """
+
+    def __init__(self, storage: Storage, path: str, *, max_bytes: int) -> None:
+        self._storage = storage
+        self._path = path
+        self._max_bytes = max_bytes
+        self._written = 0
+        self._lost = 0
+        storage.make_directory("results")
+        self._name = f"results/{path}"
+        self._file = storage.open(self._name)
+        self._end_torn_line()
+
+    def write(self, result: Result, /) -> None:
+        """Append one line."""
+        line = result.to_json().encode() + b"\n"
+        try:
+            if self._file.size_bytes() + len(line) > self._max_bytes // 2:
+                self._rotate()
+            self._file.append(line)
+        except StorageError:
+            self._lost += 1
+            return
+        self._written += 1
+
+    def counters(self) -> dict[str, int]:
+        """Return the lines written and lost."""
+        return {"written": self._written, "lost": self._lost}
+
+    def close(self) -> None:
+        """Make the lines durable."""
+        try:
+            self._file.sync()
+        finally:
+            self._file.close()
+
+    def _rotate(self) -> None:
+        self._file.close()
+        self._storage.rename(self._name, self._name + _OLDER_SUFFIX)
+        self._file = self._storage.open(self._name, truncate=True)
+
+    def _end_torn_line(self) -> None:
+        with self._storage.path(self._name).open("rb") as file:
+            size_bytes = file.seek(0, 2)
+            if size_bytes == 0:
+                return
+            file.seek(size_bytes - 1)
+            is_whole = file.read(1) == b"\n"
+        if not is_whole:
+            self._file.append(b"\n")

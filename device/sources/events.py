@@ -1,0 +1,67 @@
+"""What a source yields, in the order of arrival."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Int64Array = npt.NDArray[np.int64]
+Float32Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Samples of one stream.
+
+    Attributes:
+        stream: its name in the flow.
+        times_ns: shape (n,), int64, on the samples' clock.
+        values: shape (n, fields), float32, in the stream's unit.
+        arrived_ns: when they were read, on the machine's monotonic clock.
+    """
+
+    stream: str
+    times_ns: Int64Array
+    values: Float32Array
+    arrived_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentStart:
+    """What came before is complete; what follows belongs to a new segment."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of the wire that is not for the aligner."""
+
+    payload: bytes
+
+
+Event = Samples | SegmentStart | Message
+
+
+class Source(Protocol):
+    """Where samples come from."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether nothing will ever come any more."""
+
+    def fileno(self) -> int | None:
+        """Return a descriptor that is readable when something came; None: ask again later."""
+
+    def read(self) -> list[Event]:
+        """Return what has come, without waiting."""
+
+    def reply(self, payload: bytes, /) -> None:
+        """Send a message back to where the samples come from; lost when nobody is there."""
+
+    def counters(self) -> dict[str, int]:
+        """Return what was read and what was lost, by reason."""
+
+    def close(self) -> None:
+        """Let go of what the source holds."""

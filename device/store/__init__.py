@@ -1,0 +1,1 @@
+"""The store: everything durable on the board."""

@@ -1,0 +1,114 @@
+"""The bundles that a board holds, and which of them is active.
+
+Rules:
+ * A bundle's file is named by its digest: what is there is whole.
+ * The pointer names a whole bundle or is absent; it is replaced in one step.
+ * The active bundle and the one before it are kept, older ones are removed.
+"""
+
+import hashlib
+from typing import Final
+
+from device.errors import DeviceError
+from device.exit_code import ExitCode
+from device.store.bundle import MAX_BUNDLE_BYTES, Bundle, BundleError, decode
+from device.store.storage import Storage, StorageFile
+
+_DIRECTORY: Final = "bundles"
+_POINTER: Final = "active"
+_INCOMING: Final = f"{_DIRECTORY}/incoming"
+_DIGEST_CHARACTERS: Final = 64
+
+
+class NoBundleError(DeviceError, FileNotFoundError):
+    """The board has no bundle to run."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+
+class BundleStore:
+    """Content-addressed bundles below the storage's root."""
+
+    def __init__(self, storage: Storage, /) -> None:
+        self._storage = storage
+        storage.make_directory(_DIRECTORY)
+
+    def active(self) -> Bundle:
+        """Return the active bundle, verified.
+
+        Raises:
+            NoBundleError: none was ever made active.
+            BundleError: the pointer or the file is damaged.
+        """
+        names = self._pointer()
+        if not names:
+            raise NoBundleError(
+                f"{self._storage.root}: no bundle is active; install one with "
+                "'ferrule-device install ROOT BUNDLE'"
+            )
+        path = self._storage.path(_file(names[0]))
+        if not path.is_file():
+            raise BundleError(str(path), "the active bundle's file is not there")
+        bundle = decode(path.read_bytes(), where=str(path))
+        if bundle.digest.hex() != names[0]:
+            raise BundleError(str(path), "the file's digest is not its name")
+        return bundle
+
+    def open_incoming(self) -> StorageFile:
+        """Open the file that a transfer writes into."""
+        return self._storage.open(_INCOMING, truncate=True)
+
+    def read_incoming(self, size_bytes: int, digest: bytes, /) -> Bundle:
+        """Return the bundle that a transfer wrote.
+
+        Raises:
+            BundleError: size or digest are not those that were offered.
+        """
+        path = self._storage.path(_INCOMING)
+        if size_bytes > MAX_BUNDLE_BYTES or path.stat().st_size != size_bytes:
+            raise BundleError("incoming bundle", "its size is not the one offered")
+        data = path.read_bytes()
+        if hashlib.sha256(data).digest() != digest:
+            raise BundleError("incoming bundle", "its digest is not the one offered")
+        return decode(data, where="incoming bundle")
+
+    def activate_incoming(self, digest: bytes, /) -> None:
+        """Make the received bundle, which the caller has verified, the active one."""
+        self._storage.rename(_INCOMING, _file(digest.hex()))
+        self._storage.sync_directory(_INCOMING)
+        previous = [name for name in self._pointer()[:1] if name != digest.hex()]
+        kept = [digest.hex(), *previous]
+        self._storage.replace(_POINTER, "".join(f"{name}\n" for name in kept).encode())
+        for path in sorted(self._storage.path(_DIRECTORY).glob("*.bundle")):
+            if path.stem not in kept:
+                self._storage.unlink(f"{_DIRECTORY}/{path.name}")
+
+    def install(self, data: bytes, /, *, where: str) -> Bundle:
+        """Verify a bundle and make it the active one.
+
+        Raises:
+            BundleError: it is not whole.
+        """
+        bundle = decode(data, where=where)
+        file = self.open_incoming()
+        try:
+            file.write_at(0, data)
+            file.sync()
+        finally:
+            file.close()
+        self.activate_incoming(bundle.digest)
+        return bundle
+
+    def _pointer(self) -> list[str]:
+        path = self._storage.path(_POINTER)
+        if not path.is_file():
+            return []
+        names = path.read_text(encoding="ascii", errors="replace").split()
+        for name in names:
+            if len(name) != _DIGEST_CHARACTERS or set(name) - set("0123456789abcdef"):
+                raise BundleError(str(path), "the pointer is damaged")
+        return names
+
+
+def _file(digest: str) -> str:
+    return f"{_DIRECTORY}/{digest}.bundle"

@@ -1,0 +1,1 @@
+"""Bundles: what travels to a board, in one file."""

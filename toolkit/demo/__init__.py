@@ -1,0 +1,1 @@
+"""The demo: real recordings, trained models, and the whole path between them in one command."""

@@ -1,0 +1,93 @@
+"""Does a model fit a board: what it needs, what the board has, and the margin."""
+
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from toolkit.board import Board
+from toolkit.errors import ToolkitError
+
+_SLOTS: Final = 2  # the active bundle and the one before it, or the one that arrives
+_TIGHT: Final = 0.15  # a margin below this share of what the board has
+_MEASURE_TIMEOUT_S: Final = 60.0
+_KIB: Final = 1024  # ru_maxrss counts in KiB on Linux
+
+
+class MeasureError(ToolkitError):
+    """The model did not run where its memory was to be measured."""
+
+    def __init__(self, model: Path, reason: str) -> None:
+        super().__init__(f"{model}: its memory cannot be measured: {reason}; convert it again")
+        self.model = model
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """One resource: what the model needs of what the board has, in bytes."""
+
+    what: str
+    needs_bytes: int
+    has_bytes: int
+    method: str  # how ``needs_bytes`` was found
+
+    @property
+    def verdict(self) -> str:
+        """Return "fits", "tight" or "does not fit"."""
+        margin_bytes = self.has_bytes - self.needs_bytes
+        if margin_bytes < 0:
+            return "does not fit"
+        return "tight" if margin_bytes < _TIGHT * self.has_bytes else "fits"
+
+
+def check(model: Path, board: Board, /) -> list[Need]:
+    """Return what a .tflite model needs of a board.
+
+    Raises:
+        MeasureError: the model does not run.
+    """
+    size_bytes = model.stat().st_size
+    return [
+        Need("model file", size_bytes, board.model_bytes, "its size"),
+        Need(
+            "storage", _SLOTS * size_bytes, board.app_storage_bytes, f"its size in {_SLOTS} slots"
+        ),
+        Need(
+            "RAM", peak_ram_bytes(model), board.app_ram_bytes, "measured on this machine, not there"
+        ),
+    ]
+
+
+def peak_ram_bytes(model: Path, /) -> int:
+    """Return the peak resident memory of a process that loads a model and runs it, in bytes."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "toolkit.fit", str(model)],
+            capture_output=True,
+            text=True,
+            timeout=_MEASURE_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MeasureError(model, f"it took over {_MEASURE_TIMEOUT_S:g} s") from error
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise MeasureError(model, lines[-1])
+    return int(done.stdout)
+
+
+def _measure(model: Path) -> int:
+    import numpy as np
+
+    from device.infer.litert import LiteRtEngine
+
+    engine = LiteRtEngine(model.read_bytes())
+    engine.run([np.zeros(spec.shape, dtype=np.float32) for spec in engine.inputs])
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{_measure(Path(sys.argv[1]))}\n")
