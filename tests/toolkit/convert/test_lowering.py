@@ -1,0 +1,81 @@
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.toolkit.convert import onnx_models as models
+from tests.toolkit.convert.test_environment import write_command
+from toolkit.convert import onnx_model
+from toolkit.convert.environment import ConverterEnvironment
+from toolkit.convert.errors import (
+    ConverterFailedError,
+    ConverterTimeoutError,
+    UnsupportedOperatorError,
+)
+from toolkit.convert.lowering import Lowered, lower
+
+# The worker is started as: python -I worker.py REQUEST RESULT
+REQUEST, RESULT = '"$3"', '"$4"'
+
+
+def lower_with(tmp_path: Path, script: str, *, time_limit_s: float = 10.0) -> Lowered:
+    """Convert a small model with a converter that does what the shell script says."""
+    write_command(tmp_path / "env" / "bin" / "python", script)
+    (tmp_path / "work").mkdir()
+    model = onnx_model.load(models.save(models.dense(), tmp_path / "m.onnx"))
+    return lower(
+        model,
+        environment=ConverterEnvironment(tmp_path / "env"),
+        work=tmp_path / "work",
+        time_limit_s=time_limit_s,
+    )
+
+
+def test_what_the_converter_writes_is_returned_with_the_names(tmp_path: Path) -> None:
+    lowered = lower_with(
+        tmp_path, f'printf abc > result.tflite; echo \'{{"model": "result.tflite"}}\' > {RESULT}'
+        .replace("result.tflite", str(tmp_path / "result.tflite"))
+    )  # fmt: skip
+
+    assert lowered.content == b"abc"
+    assert lowered.input_names == {"ferrule_input_0": "x"}
+    assert lowered.output_names == {"ferrule_output_0": "y"}
+
+
+def test_the_converter_finds_its_own_commands_first(tmp_path: Path) -> None:
+    with pytest.raises(ConverterFailedError, match=str(tmp_path / "env" / "bin")):
+        lower_with(tmp_path, 'echo "$PATH"; exit 1')
+
+
+def test_an_abort_is_told_with_its_signal_and_last_lines(tmp_path: Path) -> None:
+    with pytest.raises(ConverterFailedError, match="aborted by SIGABRT") as caught:
+        lower_with(tmp_path, "echo terminate called; kill -ABRT $$")
+
+    assert caught.value.last_lines == ["terminate called"]
+
+
+def test_success_without_a_model_is_a_failure(tmp_path: Path) -> None:
+    with pytest.raises(ConverterFailedError, match="ended with status 0"):
+        lower_with(tmp_path, "exit 0")
+
+
+def test_an_operator_without_lowering_is_named(tmp_path: Path) -> None:
+    answer = '{"unsupported": [["Scan", "scan_1", 2]]}'
+
+    with pytest.raises(UnsupportedOperatorError, match=r"Scan \(node 'scan_1', 2 in the model\)"):
+        lower_with(tmp_path, f"echo '{answer}' > {RESULT}")
+
+
+def test_a_converter_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
+    child_file = tmp_path / "child"
+    start_s = time.monotonic()
+
+    with pytest.raises(ConverterTimeoutError, match=r"did not end within 0\.5 s"):
+        lower_with(tmp_path, f"sleep 60 & echo $! > {child_file}; wait", time_limit_s=0.5)
+
+    assert time.monotonic() - start_s < 5
+    status = Path("/proc", child_file.read_text().strip(), "stat")
+    deadline_s = time.monotonic() + 5
+    while status.exists() and status.read_text().split()[2] != "Z":
+        assert time.monotonic() < deadline_s, "the converter's child still runs"
+        time.sleep(0.01)

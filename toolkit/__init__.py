@@ -1,0 +1,1 @@
+"""Host side: convert, quantize, evaluate, bundle and push models."""

@@ -1,0 +1,1 @@
+"""From a trained model to files a board can run: check, convert, quantize, compare, report."""

@@ -1,0 +1,56 @@
+"""Files into the output folder, whole or not at all.
+
+Rules it keeps:
+ * A file appears under its name only when its content is complete on disk.
+ * The old report goes first and the new one comes last: a folder with a report is complete.
+ * A variant of an earlier run that is not delivered this time does not stay beside the new report.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from toolkit.convert.report import REPORT_NAME, Report
+from toolkit.errors import FileUnreadableError
+
+
+def deliver(
+    report: Report, contents: Mapping[str, bytes], folder: Path, /, *, stale: Iterable[str]
+) -> None:
+    """Write the variants and then the report.
+
+    Args:
+        report: what ``report.json`` will say.
+        contents: file name to content.
+        folder: made when it is not there.
+        stale: names that must not be there afterwards.
+
+    Raises:
+        FileUnreadableError: the folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REPORT_NAME).unlink(missing_ok=True)
+        for name in stale:
+            (folder / name).unlink(missing_ok=True)
+        for name, content in contents.items():
+            _write(folder / name, content)
+        text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
+        _write(folder / REPORT_NAME, text.encode())
+    except OSError as error:
+        raise FileUnreadableError(str(folder), error.strerror or "cannot be written") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

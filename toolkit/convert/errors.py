@@ -1,0 +1,129 @@
+"""Errors of a conversion: the model, its data, the converter and what came out of it."""
+
+from collections.abc import Sequence
+
+from device.exit_code import ExitCode
+from toolkit.errors import ToolkitError
+
+
+class ModelFileError(ToolkitError, ValueError):
+    """The file is not a whole, valid ONNX model."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; export the model again and convert that file")
+        self.path = path
+        self.reason = reason
+
+
+class UnsupportedOperatorError(ToolkitError, ValueError):
+    """The model has operators the converter does not know."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, path: str, operators: Sequence[tuple[str, str, int]], advice: str) -> None:
+        """``operators`` holds (operator, name of its first node, how many nodes)."""
+        listed = ", ".join(
+            f"{operator} (node '{node}', {count} in the model)"
+            for operator, node, count in operators
+        )
+        super().__init__(f"{path}: unsupported operator {listed}; {advice}")
+        self.path = path
+        self.operators = [
+            {"operator": operator, "node": node, "count": count}
+            for operator, node, count in operators
+        ]
+
+
+class DynamicShapeError(ToolkitError, ValueError):
+    """An input has a dimension without a number, and none was given."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, path: str, shapes: dict[str, list[str]]) -> None:
+        described = ", ".join(f"{name}[{','.join(dims)}]" for name, dims in shapes.items())
+        options = " ".join(
+            f"--shape {name}=" + ",".join(dim if dim.isdigit() else "1" for dim in dims)
+            for name, dims in shapes.items()
+        )
+        super().__init__(
+            f"{path}: input {described} has no fixed shape; add for instance: {options}"
+        )
+        self.path = path
+        self.shapes = shapes
+
+
+class ShapeOptionError(ToolkitError, ValueError):
+    """A shape given by the user does not fit the model."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"--shape {option}: {reason}")
+        self.option = option
+        self.reason = reason
+
+
+class DataError(ToolkitError, ValueError):
+    """Calibration or test data that does not fit the model."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class ConverterMissingError(ToolkitError):
+    """The converter environment, or what it needs to be made, is not there."""
+
+    exit_code = ExitCode.MISSING
+
+    def __init__(self, place: str, reason: str, advice: str) -> None:
+        super().__init__(f"{place}: {reason}; {advice}")
+        self.place = place
+        self.reason = reason
+
+
+class ConverterTimeoutError(ToolkitError, TimeoutError):
+    """The converter did not end in time and was killed."""
+
+    def __init__(self, path: str, time_limit_s: float) -> None:
+        super().__init__(
+            f"{path}: the converter did not end within {time_limit_s:g} s and was stopped; "
+            "allow more with --time-limit-s"
+        )
+        self.path = path
+        self.time_limit_s = time_limit_s
+
+
+class ConverterFailedError(ToolkitError, RuntimeError):
+    """The converter ended without a usable model: an error of its own, an abort, no file."""
+
+    def __init__(self, path: str, ending: str, last_lines: Sequence[str]) -> None:
+        tail = " | ".join(last_lines)
+        super().__init__(f"{path}: the converter {ending}; its last lines: {tail or '(none)'}")
+        self.path = path
+        self.ending = ending
+        self.last_lines = list(last_lines)
+
+
+class InterfaceMismatchError(ToolkitError, ValueError):
+    """The converted model's inputs and outputs are not those of the original."""
+
+    exit_code = ExitCode.VERIFICATION
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: the converted model differs from the original: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class NoUsableVariantError(ToolkitError):
+    """Not one of the variants asked for may be delivered."""
+
+    exit_code = ExitCode.VERIFICATION
+
+    def __init__(self, path: str, reasons: dict[str, str]) -> None:
+        listed = "; ".join(f"{precision}: {reason}" for precision, reason in reasons.items())
+        super().__init__(f"{path}: no variant is usable ({listed}); see report.json")
+        self.path = path
+        self.reasons = reasons

@@ -1,0 +1,35 @@
+"""Root of the errors that the host side raises for what the world does to it."""
+
+from typing import ClassVar
+
+from device.exit_code import ExitCode
+
+
+class ToolkitError(Exception):
+    """Something outside the program is not as it must be; the message says where, what, what next.
+
+    Every fact is a public attribute, so that ``--json`` can hand them on.
+    """
+
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+
+
+class FileMissingError(ToolkitError, FileNotFoundError):
+    """A file named by the user is not there, or is no file."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(f"{path}: there is no such {what}; check the path")
+        self.path = path
+
+
+class FileUnreadableError(ToolkitError, OSError):
+    """A file is there, but the system does not let us read or write it."""
+
+    exit_code = ExitCode.MISSING
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}; check the permissions and the disk")
+        self.path = path
+        self.reason = reason

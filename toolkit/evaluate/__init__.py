@@ -1,0 +1,1 @@
+"""What a converted model costs in accuracy, size and latency, measured in the target runtime."""
