@@ -17,6 +17,7 @@ SOURCE_KINDS: Final = ("serial", "replay")
 PREPROCESS_KINDS: Final = ("range", "standardise")
 ENGINE_KINDS: Final = ("litert",)
 SINK_KINDS: Final = ("file", "mqtt")
+_LEAST_STD: Final = 2.0**-126  # float32's smallest normal number
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,11 @@ class Flow:
     engine: EngineConfig
     sinks: tuple[SinkConfig, ...]
 
+    def has_grid_of(self, other: "Flow", /) -> bool:
+        """Whether both flows cut the same windows out of the same streams."""
+        # As text, because a fill of NaN must equal itself.
+        return repr((self.streams, self.aligner)) == repr((other.streams, other.aligner))
+
 
 @dataclass(frozen=True, slots=True)
 class PortConfig:
@@ -137,7 +143,7 @@ def parse_flow(text: str, /, *, where: str = "flow.toml") -> Flow:
     top = Table.parse(text, where=where)
     _check_schema(top)
     flow = Flow(
-        name=top.string("name"),
+        name=_topic_level(top, "name"),
         streams=tuple(_stream(table) for table in top.tables("stream")),
         aligner=_aligner(top.table("aligner")),
         sources=tuple(_source(table) for table in top.tables("source")),
@@ -167,9 +173,11 @@ def parse_device(text: str, /, *, where: str = "device.toml") -> DeviceConfig:
     host = mqtt.string("host", "")
     if host:
         port = mqtt.integer("port", 1883, low=1, high=65_535)
-        broker = BrokerConfig(host, port, mqtt.string("root", "ferrule"))
+        broker = BrokerConfig(host, port, _topic(mqtt, "root", "ferrule"))
     mqtt.finish()
-    device = DeviceConfig(top.string("id"), top.string("site", "default"), ports, broker)
+    device = DeviceConfig(
+        _topic_level(top, "id"), _topic_level(top, "site", "default"), ports, broker
+    )
     top.finish()
     return device
 
@@ -178,6 +186,22 @@ def _check_schema(top: Table) -> None:
     schema = top.integer("schema")
     if schema != SCHEMA:
         raise ConfigError(top.where, f"schema {schema} is unknown; this version reads {SCHEMA}")
+
+
+def _topic(table: Table, key: str, *default: str) -> str:
+    value = table.string(key, *default)
+    if not value or set(value) & set("+#\0"):
+        raise ConfigError(
+            table.where, f"{key} = {value!r} is no MQTT topic; leave out '+', '#' and NUL"
+        )
+    return value
+
+
+def _topic_level(table: Table, key: str, *default: str) -> str:
+    value = _topic(table, key, *default)
+    if "/" in value:
+        raise ConfigError(table.where, f"{key} = {value!r} is no plain name; leave out '/'")
+    return value
 
 
 def _stream(table: Table) -> StreamConfig:
@@ -216,7 +240,7 @@ def _aligner(table: Table) -> AlignerConfig:
 
 def _source(table: Table) -> SourceConfig:
     kind = table.choice("kind", SOURCE_KINDS)
-    place = table.string("port" if kind == "serial" else "path")
+    place = table.string("port") if kind == "serial" else _path(table)
     source = SourceConfig(kind, place, table.strings("streams"))
     table.finish()
     return source
@@ -226,8 +250,8 @@ def _preprocess(table: Table) -> PreprocessConfig:
     kind = table.choice("kind", PREPROCESS_KINDS)
     keys = ("low", "high") if kind == "range" else ("mean", "std")
     step = PreprocessConfig(kind, table.numbers(keys[0]), table.numbers(keys[1]))
-    if kind == "standardise" and not all(value > 0 for value in step.second):
-        raise ConfigError(table.where, "std holds a value that is not positive")
+    if kind == "standardise" and not all(value >= _LEAST_STD for value in step.second):
+        raise ConfigError(table.where, "std holds a value that is not positive in float32")
     if kind == "range" and not all(a < b for a, b in zip(step.first, step.second, strict=False)):
         raise ConfigError(table.where, "low is not below high in every column")
     table.finish()
@@ -248,14 +272,38 @@ def _sink(table: Table) -> SinkConfig:
     kind = table.choice("kind", SINK_KINDS)
     sink = SinkConfig(kind, "", 0)
     if kind == "file":
-        path = table.string("path")
+        path = _file_name(table)
         sink = SinkConfig(kind, path, table.integer("max_mib", 64, low=1, high=65_536) << 20)
     table.finish()
     return sink
 
 
+def _path(table: Table) -> str:
+    path = table.string("path")
+    if not path or path.startswith("/") or ".." in path.split("/") or "\0" in path:
+        raise ConfigError(
+            table.where, f"path = {path!r} is no path below the board's folder; leave out '..'"
+        )
+    return path
+
+
+def _file_name(table: Table) -> str:
+    name = table.string("path")
+    if name in {"", ".", ".."} or set(name) & set("/\0"):
+        raise ConfigError(
+            table.where,
+            f"path = {name!r} is no plain file name; the file lies in the board's results folder",
+        )
+    return name
+
+
 def _check_names(flow: Flow, where: str) -> None:
     names = [config.stream.name for config in flow.streams]
+    if not flow.sources:
+        raise ConfigError(where, "it has no [[source]]; add one")
+    paths = [sink.path for sink in flow.sinks if sink.kind == "file"]
+    if len(set(paths)) != len(paths):
+        raise ConfigError(where, "two [[sink]] write one file; give each its own path")
     for source in flow.sources:
         for name in source.streams:
             if name not in names:

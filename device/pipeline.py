@@ -48,6 +48,7 @@ class Model:
         Raises:
             BundleError: a part is missing or is no text.
             ConfigError: the flow is not right.
+            AlignerConfigError: its aligner settings are out of range.
             ModelError: the model cannot be loaded, or does not fit the flow.
         """
         where = f"{bundle.manifest.name} {bundle.manifest.version}"
@@ -60,6 +61,7 @@ class Model:
             raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
         flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
         columns = [name for config in flow.streams for name in config.fields]
+        flow.aligner.build(flow.streams)
         engine = LiteRtEngine(
             bundle.parts[MODEL_PART], threads=flow.engine.threads, where=f"{where}: {MODEL_PART}"
         )
@@ -119,6 +121,8 @@ class Pipeline:
         self._clock = clock
         self._on_message = on_message
         self._arrived_ns = clock.monotonic_ns()
+        self._first_segment = 0  # the aligner's segment 0 in the runtime's count
+        self._next_segment = 0
         self._set_aligner(model.flow.aligner.build(model.flow.streams))
 
     @property
@@ -133,11 +137,11 @@ class Pipeline:
                 if isinstance(event, Samples):
                     self._arrived_ns = event.arrived_ns
                     self.aligner.push(event.stream, event.times_ns, event.values)
+                    self._deliver()  # one read may bring more than the aligner holds
                 elif isinstance(event, SegmentStart):
                     self.flush()
                 else:
                     self._on_message(event.payload, source)
-            self._deliver()
         self.aligner.poll(self._clock.now_ns())
         self._deliver()
 
@@ -149,11 +153,11 @@ class Pipeline:
     def replace(self, model: Model, /) -> None:
         """Let another model take over with the next window."""
         self._deliver()
-        old = self.model.flow
-        if (model.flow.streams, model.flow.aligner) != (old.streams, old.aligner):
+        if not model.flow.has_grid_of(self.model.flow):
             aligner = model.flow.aligner.build(model.flow.streams)
             self.flush()
             self._set_aligner(aligner)
+            self._first_segment = self._next_segment
         self.model = model
         self.swaps += 1
 
@@ -193,12 +197,14 @@ class Pipeline:
         except (RejectedWindowError, ModelError) as error:
             rejected = str(error)
             self.rejected += 1
+        segment = self._first_segment + info.segment
+        self._next_segment = segment + 1
         labels = self.model.flow.engine.labels
         done_ns = self._clock.monotonic_ns()
         self.latencies_ns.append(done_ns - self._arrived_ns)
         return Result(
             seq=self.windows,
-            segment=info.segment,
+            segment=segment,
             t0_ns=info.t0_ns,
             window_sha256=hashlib.sha256(self._window).hexdigest(),
             model_digest=self.model.digest,

@@ -11,7 +11,7 @@ class Result:
 
     Attributes:
         seq: windows before this one since the runtime's start.
-        segment: the aligner's segment.
+        segment: segments before this one; no window spans two.
         t0_ns: time of the window's first row, on the samples' clock.
         window_sha256: digest of the aligned window's float32 bytes, hexadecimal.
         model_digest: digest of the bundle that produced it, hexadecimal.

@@ -46,7 +46,7 @@ def run(root: Path, clock: Clock, *, is_stopped: Callable[[], bool]) -> None:
     device = read_device(root)
     store = BundleStore(storage)
     model = Model.load(store.active())
-    updater = Updater(store)
+    updater = Updater(store, active_digest=bytes.fromhex(model.digest))
     status = StatusFile(storage)
     sources: list[Source] = []
     sinks: list[Sink] = []
@@ -64,8 +64,10 @@ def run(root: Path, clock: Clock, *, is_stopped: Callable[[], bool]) -> None:
         pipeline.flush()
         status.write(pipeline, updater.describe(), state="stopped")
     finally:
-        for part in (*sources, *sinks):
-            part.close()
+        for source in sources:
+            source.close()
+        for sink in sinks:
+            sink.close()
         updater.close()
 
 

@@ -3,7 +3,7 @@
 import difflib
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
@@ -15,6 +15,7 @@ else:
 
 _Value = TypeVar("_Value", str, int, bool)
 _MISSING: Any = object()
+_FLOAT32_MAX: Final = (2.0 - 2.0**-23) * 2.0**127
 
 
 class ConfigError(DeviceError, ValueError):
@@ -50,8 +51,10 @@ class Table:
         """
         try:
             return cls(tomllib.loads(text), where)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:  # not only TOMLDecodeError: a number of 5000 digits, too
             raise ConfigError(where, f"not TOML: {error}") from error
+        except RecursionError as error:
+            raise ConfigError(where, "not TOML: it is nested too deeply") from error
 
     def string(self, key: str, default: str = _MISSING) -> str:
         """Return a string."""
@@ -83,14 +86,14 @@ class Table:
         return value
 
     def optional_number(self, key: str) -> float | None:
-        """Return a finite number, or None when the key is absent."""
+        """Return a number that float32 can hold, or None when the key is absent."""
         value = self._take(key, None)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ConfigError(self.where, f"{key} is {_kind(value)}, it must be a number")
-        if not abs(value) < float("inf"):
-            raise ConfigError(self.where, f"{key} = {value} is not finite")
+        if not abs(value) <= _FLOAT32_MAX:
+            raise ConfigError(self.where, f"{key} is out of range; samples are float32")
         return float(value)
 
     def strings(self, key: str, default: tuple[str, ...] = _MISSING) -> tuple[str, ...]:
@@ -98,10 +101,10 @@ class Table:
         return tuple(self._list(key, str, default))
 
     def numbers(self, key: str) -> tuple[float, ...]:
-        """Return a list of finite numbers."""
+        """Return a list of numbers that float32 can hold."""
         values = self._list(key, (int, float), _MISSING)
-        if any(isinstance(value, bool) or not abs(value) < float("inf") for value in values):
-            raise ConfigError(self.where, f"{key} holds something that is no finite number")
+        if any(isinstance(value, bool) or not abs(value) <= _FLOAT32_MAX for value in values):
+            raise ConfigError(self.where, f"{key} holds something that is no float32 number")
         return tuple(float(value) for value in values)
 
     def table(self, key: str) -> "Table":
@@ -121,9 +124,8 @@ class Table:
 
     def named_tables(self, key: str) -> dict[str, "Table"]:
         """Return the tables below ``key`` by their names."""
-        names = list(self._values.get(key, ()))
         outer = self.table(key)
-        return {name: outer.table(name) for name in names}
+        return {name: outer.table(name) for name in list(outer._values)}
 
     def finish(self) -> None:
         """Refuse the keys that were not asked for.

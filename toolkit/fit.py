@@ -1,6 +1,5 @@
 """Does a model fit a board: what it needs, what the board has, and the margin."""
 
-import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from toolkit.errors import ToolkitError
 _SLOTS: Final = 2  # the active bundle and the one before it, or the one that arrives
 _TIGHT: Final = 0.15  # a margin below this share of what the board has
 _MEASURE_TIMEOUT_S: Final = 60.0
-_KIB: Final = 1024  # ru_maxrss counts in KiB on Linux
+_KIB: Final = 1024
 
 
 class MeasureError(ToolkitError):
@@ -86,7 +85,11 @@ def _measure(model: Path) -> int:
 
     engine = LiteRtEngine(model.read_bytes())
     engine.run([np.zeros(spec.shape, dtype=np.float32) for spec in engine.inputs])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _KIB
+    # Not getrusage: its maximum survives exec, so that it would be the parent's.
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * _KIB
+    raise MeasureError(model, "this system does not tell a process its peak memory")
 
 
 if __name__ == "__main__":

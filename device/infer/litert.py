@@ -107,9 +107,12 @@ class LiteRtEngine:
             Shape (scores,), float32.
 
         Raises:
-            ModelError: the window does not fit, or the runtime fails.
+            ModelError: the window does not fit, the runtime fails, or a score is not finite.
         """
-        return self.run([window])[0].reshape(-1)
+        scores = self.run([window])[0].reshape(-1)
+        if not np.isfinite(scores).all():
+            raise ModelError(self._where, "it gave a score that is not finite")
+        return scores
 
 
 def _first_line(error: Exception) -> str:

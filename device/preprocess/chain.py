@@ -41,13 +41,15 @@ class Chain:
             Same shape, float32.
 
         Raises:
-            RejectedWindowError: a value is missing or out of its range.
+            RejectedWindowError: a value is missing, out of its range or beyond float32.
         """
-        for step in self._steps:
-            window = step(window)
+        with np.errstate(over="ignore"):  # becomes infinite, and is rejected for that
+            for step in self._steps:
+                window = step(window)
         is_finite = np.isfinite(window).all(axis=0)
         if not is_finite.all():
-            raise RejectedWindowError(f"{self._columns[int(np.argmin(is_finite))]} is missing")
+            column = self._columns[int(np.argmin(is_finite))]
+            raise RejectedWindowError(f"{column} is missing or too large")
         return window
 
     def _build(self, config: PreprocessConfig) -> Step:

@@ -13,7 +13,7 @@ class FileSink:
 
     Rules:
      * The file and one older generation never hold more than ``max_bytes`` together.
-     * A line that a power cut tore is ended before the next is written.
+     * A line that a power cut or a full disk tore is ended before the next is written.
      * A full disk costs results, which are counted, never the inference.
     """
 
@@ -26,18 +26,21 @@ class FileSink:
         storage.make_directory("results")
         self._name = f"results/{path}"
         self._file = storage.open(self._name)
-        self._end_torn_line()
+        self._is_torn = self._ends_torn()
 
     def write(self, result: Result, /) -> None:
         """Append one line."""
         line = result.to_json().encode() + b"\n"
+        size_bytes = self._file.size_bytes()
         try:
-            if self._file.size_bytes() + len(line) > self._max_bytes // 2:
+            if size_bytes + 1 + len(line) > self._max_bytes // 2:
                 self._rotate()
-            self._file.append(line)
+            self._file.append(b"\n" + line if self._is_torn else line)
         except StorageError:
+            self._is_torn = self._is_torn or self._file.size_bytes() != size_bytes
             self._lost += 1
             return
+        self._is_torn = False
         self._written += 1
 
     def counters(self) -> dict[str, int]:
@@ -52,16 +55,17 @@ class FileSink:
             self._file.close()
 
     def _rotate(self) -> None:
+        if self._storage.path(self._name).exists():  # not when opening failed the last time
+            self._storage.rename(self._name, self._name + _OLDER_SUFFIX)
+        fresh = self._storage.open(self._name, truncate=True)
         self._file.close()
-        self._storage.rename(self._name, self._name + _OLDER_SUFFIX)
-        self._file = self._storage.open(self._name, truncate=True)
+        self._file = fresh
+        self._is_torn = False
 
-    def _end_torn_line(self) -> None:
+    def _ends_torn(self) -> bool:
         with self._storage.path(self._name).open("rb") as file:
             size_bytes = file.seek(0, 2)
             if size_bytes == 0:
-                return
+                return False
             file.seek(size_bytes - 1)
-            is_whole = file.read(1) == b"\n"
-        if not is_whole:
-            self._file.append(b"\n")
+            return file.read(1) != b"\n"

@@ -30,7 +30,8 @@ class MqttSink:
 
     def __init__(self, broker: BrokerConfig, *, site: str, device: str, flow: str) -> None:
         try:
-            from paho.mqtt import client as mqtt
+            from paho.mqtt.client import Client
+            from paho.mqtt.enums import CallbackAPIVersion
         except ImportError as error:
             raise MqttMissingError(
                 "mqtt: the client is not installed; pip install 'ferrule[mqtt]'"
@@ -40,8 +41,8 @@ class MqttSink:
         self._state_topic = f"{base}/state"
         self._queued = 0
         self._lost = 0
-        self._client: Any = mqtt.Client(
-            mqtt.CallbackAPIVersion.VERSION2, client_id=f"ferrule-{device}", clean_session=False
+        self._client: Any = Client(
+            CallbackAPIVersion.VERSION2, client_id=f"ferrule-{device}", clean_session=False
         )
         self._client.max_queued_messages_set(_MAX_QUEUED)
         self._client.will_set(self._state_topic, "offline", qos=_QOS, retain=True)
@@ -64,7 +65,7 @@ class MqttSink:
     def close(self) -> None:
         """Say goodbye and stop; waits a bounded time for what is under way."""
         info = self._client.publish(self._state_topic, "offline", qos=_QOS, retain=True)
-        if self._client.is_connected():
+        if info.rc == _SUCCESS:  # else there is no connection, or the queue is full
             info.wait_for_publish(_CLOSE_TIMEOUT_S)
         self._client.disconnect()
         self._client.loop_stop()

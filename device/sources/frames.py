@@ -12,6 +12,7 @@ from device.core.messages import Samples as SamplesMessage
 from device.sources.events import Event, Message, Samples, SegmentStart
 
 _SEQ_SPAN: Final = 1 << 32
+_DELIMITER: Final = b"\0"
 
 
 class StreamFrames:
@@ -49,6 +50,10 @@ class StreamFrames:
                 events.append(event)
         return events
 
+    def interrupt(self) -> None:
+        """Tell that bytes are missing here: what is half there must not spoil what comes next."""
+        self._decoder.feed(_DELIMITER)
+
     def counters(self) -> dict[str, int]:
         """Return what was read and what was dropped, by reason."""
         return {
@@ -81,7 +86,9 @@ class StreamFrames:
             self._streams_unknown += 1
             return None
         expected = self._next_seq.get(message.stream, message.seq)
-        self._messages_lost += (message.seq - expected) % _SEQ_SPAN
+        gap = (message.seq - expected) % _SEQ_SPAN
+        if gap < _SEQ_SPAN // 2:  # else the number went back: the sender started anew
+            self._messages_lost += gap
         self._next_seq[message.stream] = (message.seq + 1) % _SEQ_SPAN
         layout = np.dtype([("offset_ns", "<u4"), ("values", "<f4", (message.fields,))])
         records = np.frombuffer(message.records, dtype=layout)

@@ -91,6 +91,7 @@ class SerialSource:
 
     def _lose(self) -> None:
         self._ports_lost += 1
+        self._frames.interrupt()
         self.close()
         self._reopen_at_ns = self._clock.monotonic_ns() + _REOPEN_NS
 

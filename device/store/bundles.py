@@ -6,13 +6,16 @@ Rules:
  * The active bundle and the one before it are kept, older ones are removed.
 """
 
+import errno
 import hashlib
+import os
+import shutil
 from typing import Final
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
 from device.store.bundle import MAX_BUNDLE_BYTES, Bundle, BundleError, decode
-from device.store.storage import Storage, StorageFile
+from device.store.storage import Storage, StorageError, StorageFile
 
 _DIRECTORY: Final = "bundles"
 _POINTER: Final = "active"
@@ -49,10 +52,20 @@ class BundleStore:
         path = self._storage.path(_file(names[0]))
         if not path.is_file():
             raise BundleError(str(path), "the active bundle's file is not there")
-        bundle = decode(path.read_bytes(), where=str(path))
+        bundle = decode(self._storage.read(_file(names[0])), where=str(path))
         if bundle.digest.hex() != names[0]:
             raise BundleError(str(path), "the file's digest is not its name")
         return bundle
+
+    def check_space(self, size_bytes: int, /) -> None:
+        """Refuse a transfer that the disk has no room for.
+
+        Raises:
+            StorageError: ``is_full``.
+        """
+        path = self._storage.path(_DIRECTORY)
+        if shutil.disk_usage(path).free < size_bytes:
+            raise StorageError(path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 
     def open_incoming(self) -> StorageFile:
         """Open the file that a transfer writes into."""
@@ -65,9 +78,10 @@ class BundleStore:
             BundleError: size or digest are not those that were offered.
         """
         path = self._storage.path(_INCOMING)
-        if size_bytes > MAX_BUNDLE_BYTES or path.stat().st_size != size_bytes:
+        held_bytes = path.stat().st_size if path.is_file() else 0
+        if size_bytes > MAX_BUNDLE_BYTES or held_bytes != size_bytes:
             raise BundleError("incoming bundle", "its size is not the one offered")
-        data = path.read_bytes()
+        data = self._storage.read(_INCOMING)
         if hashlib.sha256(data).digest() != digest:
             raise BundleError("incoming bundle", "its digest is not the one offered")
         return decode(data, where="incoming bundle")
@@ -76,8 +90,11 @@ class BundleStore:
         """Make the received bundle, which the caller has verified, the active one."""
         self._storage.rename(_INCOMING, _file(digest.hex()))
         self._storage.sync_directory(_INCOMING)
-        previous = [name for name in self._pointer()[:1] if name != digest.hex()]
-        kept = [digest.hex(), *previous]
+        try:
+            others = [name for name in self._pointer() if name != digest.hex()]
+        except BundleError:
+            others = []  # a damaged pointer must not keep a good bundle out
+        kept = [digest.hex(), *others[:1]]
         self._storage.replace(_POINTER, "".join(f"{name}\n" for name in kept).encode())
         for path in sorted(self._storage.path(_DIRECTORY).glob("*.bundle")):
             if path.stem not in kept:
@@ -103,7 +120,7 @@ class BundleStore:
         path = self._storage.path(_POINTER)
         if not path.is_file():
             return []
-        names = path.read_text(encoding="ascii", errors="replace").split()
+        names = self._storage.read(_POINTER).decode("ascii", errors="replace").split()
         for name in names:
             if len(name) != _DIGEST_CHARACTERS or set(name) - set("0123456789abcdef"):
                 raise BundleError(str(path), "the pointer is damaged")

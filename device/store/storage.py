@@ -81,7 +81,7 @@ class Storage:
         self.root = root
 
     def path(self, name: str, /) -> Path:
-        """Return where ``name`` lies; reading is free to everybody.
+        """Return where ``name`` lies.
 
         Raises:
             ValueError: ``name`` leaves the root.
@@ -90,6 +90,14 @@ class Storage:
         if relative.is_absolute() or ".." in relative.parts or not relative.parts:
             raise ValueError(f"{name!r}: not a path below the root")
         return self.root / relative
+
+    def read(self, name: str, /) -> bytes:
+        """Return a file's content."""
+        path = self.path(name)
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise StorageError(path, error) from error
 
     def make_directory(self, name: str, /) -> None:
         """Create a directory and those above it; an existing one is kept."""
@@ -144,6 +152,9 @@ class Storage:
             file.write_at(0, data)
             if durable:
                 file.sync()
+        except StorageError:
+            self.unlink(temporary)  # a full disk needs the space
+            raise
         finally:
             file.close()
         self.rename(temporary, name)

@@ -98,7 +98,16 @@ def read(path: Path, /) -> Bundle:
         ToolkitError: the file cannot be read.
         BundleError: it is no whole bundle.
     """
-    return decode(_read(path, "bundle"), where=str(path))
+    return decode(read_bytes(path), where=str(path))
+
+
+def read_bytes(path: Path, /) -> bytes:
+    """Return a bundle file's bytes, whole or not.
+
+    Raises:
+        ToolkitError: the file cannot be read.
+    """
+    return _read(path, "bundle")
 
 
 def _read(path: Path, what: str) -> bytes:

@@ -69,6 +69,18 @@ class Output:
         with self._console(sys.stderr).status("") as status:
             yield lambda line: status.update(line)
 
+    @contextmanager
+    def bar(self, title: str) -> Iterator[Callable[[int, int], None]]:
+        """Yield a function that takes what is done and what there is: a bar on a terminal."""
+        if self.is_quiet or not sys.stderr.isatty():
+            yield lambda _done, _all: None
+            return
+        from rich.progress import Progress
+
+        with Progress(console=self._console(sys.stderr)) as progress:
+            task = progress.add_task(title, total=None)
+            yield lambda done, everything: progress.update(task, completed=done, total=everything)
+
     def error(self, error: Exception) -> None:
         """Report an error: a line to people, and an object to programs."""
         text = " ".join(str(error).split())

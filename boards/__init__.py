@@ -1,0 +1,1 @@
+"""Boards: one file of facts each; data only."""

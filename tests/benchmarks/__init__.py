@@ -1,0 +1,1 @@
+"""Benchmarks: figures beside their goals, ratios to peers measured side by side in one run."""

@@ -1,0 +1,147 @@
+"""From the demo's ONNX files to bundles: converted, compared, chosen, checked against a board."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from device.exit_code import ExitCode
+from toolkit.bundle.create import create
+from toolkit.convert.conversion import convert
+from toolkit.convert.report import Report, Status, Variant
+from toolkit.demo.flow import model_facts
+from toolkit.demo.recordings import HELD_OUT_SUBJECTS, Recording, windows_of
+from toolkit.errors import ToolkitError
+from toolkit.quantize.recipe import Precision
+
+VERSIONS: Final = ("v1", "v2")
+_PRECISIONS: Final = (Precision.FP32, Precision.DYNAMIC, Precision.INT8)
+_MAX_LOSS: Final = 0.01  # of accuracy, for choosing a smaller variant
+_CALIBRATION_WINDOWS: Final = 200
+
+Say = Callable[[str], None]
+
+
+class NoVariantError(ToolkitError):
+    """No variant is accurate enough to be shipped."""
+
+    exit_code = ExitCode.VERIFICATION
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The first version's variants, and which of them was chosen."""
+
+    report: Report
+    chosen: Variant
+    folder: Path
+
+    def file(self, version: str, /) -> Path:
+        """Return the chosen variant's file of a version."""
+        return self.folder / version / f"har-{version}-{self.chosen.precision}.tflite"
+
+
+def convert_models(recordings: Sequence[Recording], folder: Path, say: Say, /) -> Converted:
+    """Convert both versions: the first in all precisions, the second in the one chosen.
+
+    Raises:
+        ToolkitError: the converter is missing, or no variant is good enough.
+    """
+    data, test_data = _write_samples(recordings, folder)
+    report = _convert("v1", folder, data, test_data, _PRECISIONS, say)
+    chosen = _choose(report)
+    _convert("v2", folder, data, test_data, (chosen.precision,), say)
+    return Converted(report, chosen, folder)
+
+
+def make_bundle(converted: Converted, version: str, flow: str, /) -> bytes:
+    """Return the bundle of one version."""
+    flow_path = converted.folder / version / "flow.toml"
+    flow_path.write_text(flow, encoding="utf-8")
+    path = converted.folder / f"har-{version}.bundle"
+    create(
+        converted.file(version),
+        flow_path,
+        path,
+        name="har",
+        version=version,
+        sequence=VERSIONS.index(version) + 1,
+    )
+    return path.read_bytes()
+
+
+def describe(converted: Converted, /) -> list[dict[str, Any]]:
+    """Return one row per variant for the summary."""
+    rows = []
+    for variant in converted.report.variants:
+        latency = variant.latency_ms
+        rows.append(
+            {
+                "precision": str(variant.precision),
+                "status": str(variant.status),
+                "size_bytes": variant.size_bytes,
+                "sqnr_db": variant.sqnr_db,
+                "max_abs_error": None if variant.total is None else variant.total.max_abs_error,
+                "accuracy": variant.accuracy,
+                "latency_ms": None if latency is None else latency.p50_ms,
+                "chosen": variant is converted.chosen,
+            }
+        )
+    return rows
+
+
+def _convert(
+    version: str,
+    folder: Path,
+    data: Path,
+    test_data: Path,
+    precisions: Sequence[Precision],
+    say: Say,
+) -> Report:
+    with as_file(files("toolkit.demo") / "assets" / f"har-{version}.onnx") as model:
+        return convert(
+            model,
+            folder / version,
+            data=data,
+            test_data=test_data,
+            precisions=precisions,
+            say=lambda line: say(f"{version}: {line}"),
+        )
+
+
+def _choose(report: Report) -> Variant:
+    """The smallest file that loses at most ``_MAX_LOSS`` of the original's accuracy."""
+    least = (report.accuracy_original or 0.0) - _MAX_LOSS
+    good = [
+        variant
+        for variant in report.variants
+        if variant.status == Status.OK and (variant.accuracy or 0.0) >= least
+    ]
+    if not good:
+        raise NoVariantError(
+            f"{report.model['file']}: no variant reaches accuracy {least:.3f}; see its report.json"
+        )
+    return min(good, key=lambda variant: variant.size_bytes or 0)
+
+
+def _write_samples(recordings: Sequence[Recording], folder: Path) -> tuple[Path, Path]:
+    """Write calibration samples from the training subjects and test samples from the others."""
+    facts = model_facts()["input"]
+    mean = np.array(facts["mean"], dtype=np.float32)
+    std = np.array(facts["std"], dtype=np.float32)
+    paths = []
+    for name, is_test in (("calibration", False), ("test", True)):
+        chosen = [r for r in recordings if (r.subject in HELD_OUT_SUBJECTS) is is_test]
+        windows = np.concatenate([windows_of(recording) for recording in chosen])
+        labels = np.concatenate([np.full(len(windows_of(r)), r.label) for r in chosen])
+        if not is_test:
+            some = np.linspace(0, len(windows) - 1, _CALIBRATION_WINDOWS).astype(np.int64)
+            windows, labels = windows[some], labels[some]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{name}.npz"
+        np.savez(path, window=(windows - mean) / std, labels=labels)
+        paths.append(path)
+    return paths[0], paths[1]

@@ -1,0 +1,372 @@
+"""The pictures of the demo's report: what was measured in, SVG text out.
+
+The same material gives the same bytes, and nothing in a picture points outside of it.
+"""
+
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+
+REJECTED: Final = -1  # in place of a label
+
+# Okabe and Ito's colours, which people who see colours differently can tell apart.
+_BLUE: Final = "#0072b2"
+_RED: Final = "#d55e00"
+_GREEN: Final = "#009e73"
+_PURPLE: Final = "#a3548a"
+_LINES: Final = (_BLUE, _RED, _GREEN)
+_GREY: Final = "#8a8f98"
+_BAND: Final = "#c3d9e8"
+_INK: Final = "#22262b"
+
+_WIDTH_IN: Final = 10.0
+_STYLE: Final[dict[str, Any]] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": _GREY,
+    "axes.labelcolor": _INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "axes.titlesize": 9,
+    "font.family": ["sans-serif"],
+    "font.size": 8.5,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "text.color": _INK,
+    "text.parse_math": False,  # a label may hold a dollar sign
+    "xtick.color": _INK,
+    "ytick.color": _INK,
+}
+
+_ZOOM_ROWS: Final = 20
+_TIMELINE_WINDOWS: Final = 600  # side by side: more of them cannot be told apart
+_LEAST_RUN: Final = 0.012  # share of the width in which a number can be read
+_LATENCY_BINS: Final = 60
+_LEAST_LATENCY_MS: Final = 1e-3  # a logarithm needs a positive value
+_KIB: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A few seconds of the signals, before and after the aligner.
+
+    Attributes:
+        raw: per stream the samples' times, shape (n,), int64, nanoseconds, and values, shape
+            (n, fields), float32; streams in the order of the columns.
+        aligned_times_ns: shape (m,), int64, of the grid's rows.
+        aligned: shape (m, columns), float32, NaN where missing.
+        columns: names.
+        units: of the columns.
+    """
+
+    raw: Mapping[str, tuple[Int64Array, Float32Array]]
+    aligned_times_ns: Int64Array
+    aligned: Float32Array
+    columns: tuple[str, ...]
+    units: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What the pictures show; one entry per window where nothing else is said.
+
+    Attributes:
+        labels: names of the classes.
+        excerpt: of the signals.
+        truths: int64, index into ``labels``.
+        predictions: int64, the same, or ``REJECTED``.
+        recordings: int64, number of the recording.
+        subjects: int64, who wore the sensors.
+        versions: of the model that answered.
+        latencies_ms: float64, wall time.
+    """
+
+    labels: tuple[str, ...]
+    excerpt: Excerpt
+    truths: Int64Array
+    predictions: Int64Array
+    recordings: Int64Array
+    subjects: Int64Array
+    versions: tuple[str, ...]
+    latencies_ms: Float64Array
+
+    def answered(self) -> Self:
+        """Return the windows up to the last one that has a result; all, when none was lost."""
+        columns = {
+            "truths": self.truths,
+            "predictions": self.predictions,
+            "recordings": self.recordings,
+            "subjects": self.subjects,
+            "versions": self.versions,
+            "latencies_ms": self.latencies_ms,
+        }
+        count = min(len(column) for column in columns.values())
+        return replace(self, **{name: column[:count] for name, column in columns.items()})
+
+
+def _picture(draw: Callable[..., "Figure"]) -> Callable[..., str]:
+    """Make a function that draws a figure one that returns its SVG element."""
+
+    @wraps(draw)
+    def svg(*args: Any) -> str:
+        import matplotlib as mpl
+
+        with mpl.rc_context():
+            mpl.rcdefaults()  # whatever the user's own style is
+            mpl.rcParams.update({**_STYLE, "svg.hashsalt": draw.__name__})
+            buffer = io.StringIO()
+            nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+            draw(*args).savefig(buffer, format="svg", metadata=nothing)
+        text = buffer.getvalue()
+        # Groups are named alike in every picture, and an id may be in a page but once.
+        return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
+
+    return svg
+
+
+def _figure(height_in: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
+
+
+@_picture
+def draw_excerpt(excerpt: Excerpt) -> "Figure":
+    """Draw samples and grid rows on one time axis, one panel per stream, with a closer look."""
+    figure = _figure(2.4 * len(excerpt.raw) + 0.2)
+    grid = figure.subplots(
+        len(excerpt.raw), 2, squeeze=False, sharex="col", width_ratios=(1.7, 1)
+    )
+    closer = _liveliest(excerpt)
+    start_ns = int(excerpt.aligned_times_ns[0])
+    rows_s = (excerpt.aligned_times_ns - start_ns) / 1e9
+    first = 0
+    for panels, (name, (times_ns, values)) in zip(grid, excerpt.raw.items(), strict=True):
+        columns = range(first, first + values.shape[1])
+        first = columns.stop
+        for axes in panels:
+            for place, column in enumerate(columns):
+                color = _LINES[place % len(_LINES)]
+                axes.plot(
+                    rows_s, excerpt.aligned[:, column], "|-", color=color, linewidth=0.8,
+                    markersize=5, markeredgewidth=0.8, label=excerpt.columns[column],
+                )  # fmt: skip
+                axes.plot(
+                    (times_ns - start_ns) / 1e9, values[:, place], "o", color=color,
+                    markersize=2.6, markeredgewidth=0,
+                )  # fmt: skip
+        panels[0].set_title(name)
+        panels[0].set_ylabel(excerpt.units[columns.start])
+        panels[0].legend(loc="upper right", ncols=len(columns))
+        panels[0].axvspan(rows_s[closer.start], rows_s[closer.stop - 1], color="#eef0f2", zorder=0)
+        _look_closer(panels[1], rows_s[closer], excerpt.aligned[closer, columns.start : first])
+    grid[-1][0].set_xlabel("time (s)")
+    grid[-1][1].set_xlabel("time (s); vertical lines: the grid")
+    return figure
+
+
+def _liveliest(excerpt: Excerpt) -> slice:
+    """Return the few rows in which the signals move most."""
+    values = np.nan_to_num(excerpt.aligned.astype(np.float64))
+    moves = (np.abs(np.diff(values, axis=0)) / (values.std(axis=0) + 1e-9)).sum(axis=1)
+    width = min(_ZOOM_ROWS, len(values))
+    sums = np.convolve(moves, np.ones(max(1, width - 1)), mode="valid")
+    first = int(np.argmax(sums)) if sums.size else 0
+    return slice(first, first + width)
+
+
+def _look_closer(axes: "Axes", rows_s: Float64Array, values: Float32Array) -> None:
+    for row_s in rows_s:
+        axes.axvline(row_s, color="#dfe2e6", linewidth=0.6, zorder=0)
+    margin_s = (rows_s[-1] - rows_s[0]) / max(1, len(rows_s) - 1) / 2
+    axes.set_xlim(rows_s[0] - margin_s, rows_s[-1] + margin_s)
+    if (finite := values[np.isfinite(values)]).size:
+        margin = 0.08 * float(np.ptp(finite)) or 0.1
+        axes.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
+    axes.set_title("closer")
+
+
+@_picture
+def draw_timeline(material: Material) -> "Figure":
+    """Draw predictions against labels, window by window, in as many rows as they need."""
+    count = len(material.truths)
+    rows = -(-count // _TIMELINE_WINDOWS)
+    width = -(-count // rows)
+    figure = _figure(2.5 * rows + 0.5)
+    for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
+        _draw_windows(axes, material, row * width, min(count, (row + 1) * width))
+        axes.set_xlim(row * width - 0.5, (row + 1) * width - 0.5)
+    figure.axes[-1].set_xlabel("window, in the order in which they were answered")
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+    return figure
+
+
+def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> None:
+    from matplotlib.patches import Patch
+
+    part = slice(first, end)
+    truths, predictions = material.truths[part], material.predictions[part]
+    names = [*material.labels]
+    rejected = len(names)  # below the labels
+    if (material.predictions == REJECTED).any():
+        names.append("rejected")
+    places = np.where(predictions == REJECTED, rejected, predictions)
+    for start, stop in _runs(material.recordings[part]):
+        left, width = first + start - 0.5, stop - start
+        axes.broken_barh([(left, width)], (int(truths[start]) - 0.4, 0.8), color=_BAND)
+        axes.axvline(left, color="#dfe2e6", linewidth=0.6, zorder=0)
+        if width >= _LEAST_RUN * min(len(material.truths), _TIMELINE_WINDOWS):
+            subject = str(material.subjects[first + start])
+            axes.text(left + width / 2, -0.75, subject, ha="center", va="bottom", fontsize=6.5)
+    axes.text(-0.006, 1.0, "subject", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
+    window = np.arange(first, end)
+    is_right = places == truths
+    axes.add_patch(Patch(color=_BAND, label="label"))
+    axes.plot(window[is_right], places[is_right], ".", color=_BLUE, markersize=2.5, label="right")
+    axes.plot(
+        window[~is_right], places[~is_right], "x", color=_RED, markersize=4, markeredgewidth=1,
+        label="wrong",
+    )  # fmt: skip
+    _mark_swaps(axes, material.versions, first, end)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -1.3)
+    axes.tick_params(axis="y", length=0)
+
+
+def _mark_swaps(axes: "Axes", versions: Sequence[str], first: int, end: int) -> None:
+    for start, _ in _runs(np.array(versions))[1:]:
+        if first <= start < end:
+            axes.axvline(start - 0.5, color=_PURPLE, linewidth=1.4)
+            # Away from the nearer edge of the panel.
+            side = "right" if start - first > (end - first) / 2 else "left"
+            axes.text(
+                start - 0.5, -1.25, f" model {versions[start]} from here ", color=_PURPLE, ha=side,
+                va="bottom", clip_on=False,
+            )  # fmt: skip
+
+
+def _runs(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """Return where each run of equal values begins and ends."""
+    edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
+    return list(zip(edges, edges[1:], strict=False))
+
+
+@_picture
+def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) -> "Figure":
+    """Draw how often each latency came, on a logarithmic axis.
+
+    Args:
+        latencies_ms: shape (windows,), float64.
+        marks_ms: lines to draw, by their names.
+    """
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    latencies_ms = np.maximum(latencies_ms[np.isfinite(latencies_ms)], _LEAST_LATENCY_MS)
+    low_ms, high_ms = 0.8 * float(latencies_ms.min()), 1.25 * float(latencies_ms.max())
+    figure = _figure(2.8)
+    axes = figure.subplots()
+    axes.hist(latencies_ms, bins=np.geomspace(low_ms, high_ms, _LATENCY_BINS).tolist(), color=_BLUE)
+    axes.set_xscale("log")
+    axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the names
+    for step, (name, mark_ms) in enumerate(marks_ms.items()):
+        axes.axvline(mark_ms, color=_RED, linewidth=1.2, linestyle=("-", "--", ":")[step % 3])
+        axes.text(
+            mark_ms, 0.98 - 0.09 * step, f" {name} {mark_ms:.2f} ms", color=_RED, va="top",
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("latency (ms), logarithmic")
+    axes.set_ylabel("windows")
+    return figure
+
+
+@_picture
+def draw_confusion(material: Material) -> "Figure":
+    """Draw how many windows of each label got which prediction, and the share that was right."""
+    labels = material.labels
+    counts = confusion(material)
+    names = [*labels, "rejected"][: counts.shape[1]]
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, np.newaxis]
+    figure = _figure(3.9)
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.9, 1))
+    left.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=1)
+    for (row, column), number in np.ndenumerate(counts):
+        if number:
+            color = "white" if shares[row, column] > 0.55 else _INK
+            left.text(column + 0.5, row + 0.5, str(number), ha="center", va="center", color=color)
+    left.set_xticks(np.arange(len(names)) + 0.5, names)
+    left.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    left.set(xlabel="prediction", ylabel="label", title="windows", ylim=(len(labels), 0))
+    recall = np.diag(shares)
+    right.barh(np.arange(len(labels)) + 0.5, recall, height=0.7, color=_BLUE)
+    for row, share in enumerate(recall):
+        text = f" {share:.1%} of {totals[row]}" if totals[row] else " no window"
+        right.text(share, row + 0.5, text, va="center")
+    right.set(xlim=(0, 1.4), title="right, of the label's windows")
+    right.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    for axes in (left, right):
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    return figure
+
+
+def confusion(material: Material, /) -> Int64Array:
+    """Return counts, shape (labels, labels), int64, by label and prediction.
+
+    With rejected windows there is one more column for them.
+    """
+    size = len(material.labels)
+    is_rejected = material.predictions == REJECTED
+    columns = np.where(is_rejected, size, material.predictions)
+    counts = np.zeros((size, size + bool(is_rejected.any())), dtype=np.int64)
+    np.add.at(counts, (material.truths, columns), 1)
+    return counts
+
+
+@_picture
+def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
+    """Draw what each variant of the model weighs, and how often it is right."""
+    figure = _figure(0.42 * len(variants) + 0.9)
+    left, right = figure.subplots(1, 2, sharey=True)
+    for row, variant in enumerate(variants):
+        color = _BLUE if variant.get("chosen") else _GREY
+        size_bytes, accuracy = variant.get("size_bytes"), variant.get("accuracy")
+        size_kib = (size_bytes or 0) / _KIB
+        left.barh(row, size_kib, height=0.6, color=color)
+        text = f" {size_kib:.1f} KiB" if size_bytes else f" {variant['status']}"
+        left.text(size_kib, row, text, va="center")
+        if accuracy is not None:
+            right.plot(accuracy, row, "o", color=color)
+            right.annotate(
+                f"{accuracy:.2%}", (accuracy, row), (6, 0), textcoords="offset points", va="center"
+            )
+    names = [f"{v['precision']}{' (chosen)' if v.get('chosen') else ''}" for v in variants]
+    left.set_yticks(range(len(variants)), names)
+    left.set(xlabel="file size (KiB)", ylim=(len(variants) - 0.5, -0.5))
+    left.set_xlim(0, 1.2 * left.get_xlim()[1])
+    right.margins(x=0.25)
+    right.set_xlabel("accuracy; the axis does not begin at 0")
+    right.xaxis.set_major_formatter(lambda share, _: f"{share:.1%}")
+    right.grid(axis="y", color="#dfe2e6")
+    for axes in (left, right):
+        axes.tick_params(axis="y", length=0)
+    return figure

@@ -1,0 +1,1 @@
+"""Push: a bundle to a running board."""
