@@ -96,6 +96,7 @@ class Flow:
     name: str
     streams: tuple[StreamConfig, ...]
     aligner: AlignerConfig
+    max_missing: float  # share of a window's cells that may be missing, 0 to 1
     sources: tuple[SourceConfig, ...]
     preprocess: tuple[PreprocessConfig, ...]
     engine: EngineConfig
@@ -146,6 +147,7 @@ def parse_flow(text: str, /, *, where: str = "flow.toml") -> Flow:
         name=_topic_level(top, "name"),
         streams=tuple(_stream(table) for table in top.tables("stream")),
         aligner=_aligner(top.table("aligner")),
+        max_missing=_max_missing(top.table("quality")),
         sources=tuple(_source(table) for table in top.tables("source")),
         preprocess=tuple(_preprocess(table) for table in top.tables("preprocess")),
         engine=_engine(top.table("engine")),
@@ -236,6 +238,14 @@ def _aligner(table: Table) -> AlignerConfig:
     )
     table.finish()
     return config
+
+
+def _max_missing(table: Table) -> float:
+    share = table.optional_number("max_missing")
+    if share is not None and not 0 <= share <= 1:
+        raise ConfigError(table.where, f"max_missing = {share} is no share; give 0 to 1")
+    table.finish()
+    return 1.0 if share is None else share
 
 
 def _source(table: Table) -> SourceConfig:

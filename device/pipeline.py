@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from device.aligner import Aligner, WindowInfo
+from device.aligner import Aligner, Flag, WindowInfo
 from device.clock import Clock
 from device.config import Flow, parse_flow
 from device.infer.engine import Engine, ModelError
@@ -171,6 +171,7 @@ class Pipeline:
     def _set_aligner(self, aligner: Aligner) -> None:
         self.aligner = aligner
         self._window = np.empty((aligner.window, aligner.columns), dtype=np.float32)
+        self._flags = np.empty(self._window.shape, dtype=np.uint8)
 
     def _readable(self, wait_s: float) -> list[Source]:
         waiting = {}
@@ -182,7 +183,7 @@ class Pipeline:
         return [waiting[fileno] for fileno in ready]
 
     def _deliver(self) -> None:
-        while (info := self.aligner.read_into(self._window)) is not None:
+        while (info := self.aligner.read_into(self._window, flags=self._flags)) is not None:
             result = self._infer(info)
             self.windows += 1
             for sink in self.sinks:
@@ -192,6 +193,7 @@ class Pipeline:
         scores: tuple[float, ...] = ()
         rejected = ""
         try:
+            self._check_missing()
             outputs = self.model.engine.infer(self.model.chain.apply(self._window))
             scores = tuple(outputs.tolist())
         except (RejectedWindowError, ModelError) as error:
@@ -214,3 +216,11 @@ class Pipeline:
             latency_ns=done_ns - self._arrived_ns,
             monotonic_ns=done_ns,
         )
+
+    def _check_missing(self) -> None:
+        missing = np.count_nonzero(self._flags & Flag.MISSING) / self._flags.size
+        if missing > self.model.flow.max_missing:
+            raise RejectedWindowError(
+                f"{missing:.1%} of the cells are missing, the flow allows "
+                f"{self.model.flow.max_missing:.1%}"
+            )

@@ -125,7 +125,11 @@ class Table:
     def named_tables(self, key: str) -> dict[str, "Table"]:
         """Return the tables below ``key`` by their names."""
         outer = self.table(key)
-        return {name: outer.table(name) for name in list(outer._values)}
+        return {name: outer.table(name) for name in outer.keys_left()}
+
+    def keys_left(self) -> list[str]:
+        """Return the keys that were not asked for yet."""
+        return list(self._values)
 
     def finish(self) -> None:
         """Refuse the keys that were not asked for.

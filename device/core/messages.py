@@ -94,7 +94,7 @@ class Message:
 
     @classmethod
     def _parse(cls, payload: bytes) -> "Message":
-        return cls()
+        raise NotImplementedError
 
     def _fixed(self) -> "tuple[object, ...]":
         return ()
@@ -337,7 +337,7 @@ class Query(Message):
     HEADER_BYTES = struct.calcsize(LAYOUT)
 
     @classmethod
-    def _parse(cls, payload: bytes) -> "Query":
+    def _parse(cls, _payload: bytes) -> "Query":
         return cls()
 
 
@@ -423,7 +423,7 @@ def decode(payload: bytes) -> Message:
         raise MessageError("message", f"unknown type 0x{payload[0]:02x}")
     if len(payload) < kind.HEADER_BYTES:
         raise MessageError(kind.NAME, f"{len(payload)} bytes, less than the fixed part")
-    message = kind._parse(payload)
+    message = kind._parse(payload)  # noqa: SLF001 - the classes of this module
     if message.encode() != payload:  # a reserved byte, a count or the length
         raise MessageError(kind.NAME, "lengths and reserved bytes do not agree with the fields")
     return message

@@ -47,6 +47,8 @@ rate_hz = {facts["rate_hz"]}
 mode = "linear"
 max_gap_ms = 200
 timeout_ms = {round(_TIMEOUT_WALL_S * speed * 1e3)}
+fill = "previous"
+fill_value = 0   # before the first sample: the sensors of a recording do not start together
 """
         for number, name in enumerate(STREAMS)
     )
@@ -59,6 +61,9 @@ window = {facts["window"]}
 hop = {facts["hop"]}
 lateness_ms = 40
 deadline_ms = {round(_DEADLINE_WALL_S * speed * 1e3)}   # {_DEADLINE_WALL_S:g} s on the wall
+
+[quality]
+max_missing = 0.02
 
 [[source]]
 kind = "serial"

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
+Given = ParamSpec("Given")
 
 REJECTED: Final = -1  # in place of a label
 
@@ -119,11 +120,11 @@ class Material:
         return replace(self, **{name: column[:count] for name, column in columns.items()})
 
 
-def _picture(draw: Callable[..., "Figure"]) -> Callable[..., str]:
+def _picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
     """Make a function that draws a figure one that returns its SVG element."""
 
     @wraps(draw)
-    def svg(*args: Any) -> str:
+    def svg(*args: Given.args, **kwargs: Given.kwargs) -> str:
         import matplotlib as mpl
 
         with mpl.rc_context():
@@ -131,7 +132,7 @@ def _picture(draw: Callable[..., "Figure"]) -> Callable[..., str]:
             mpl.rcParams.update({**_STYLE, "svg.hashsalt": draw.__name__})
             buffer = io.StringIO()
             nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-            draw(*args).savefig(buffer, format="svg", metadata=nothing)
+            draw(*args, **kwargs).savefig(buffer, format="svg", metadata=nothing)
         text = buffer.getvalue()
         # Groups are named alike in every picture, and an id may be in a page but once.
         return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
@@ -149,9 +150,7 @@ def _figure(height_in: float) -> "Figure":
 def draw_excerpt(excerpt: Excerpt) -> "Figure":
     """Draw samples and grid rows on one time axis, one panel per stream, with a closer look."""
     figure = _figure(2.4 * len(excerpt.raw) + 0.2)
-    grid = figure.subplots(
-        len(excerpt.raw), 2, squeeze=False, sharex="col", width_ratios=(1.7, 1)
-    )
+    grid = figure.subplots(len(excerpt.raw), 2, squeeze=False, sharex="col", width_ratios=(1.7, 1))
     closer = _liveliest(excerpt)
     start_ns = int(excerpt.aligned_times_ns[0])
     rows_s = (excerpt.aligned_times_ns - start_ns) / 1e9
@@ -218,8 +217,6 @@ def draw_timeline(material: Material) -> "Figure":
 
 
 def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> None:
-    from matplotlib.patches import Patch
-
     part = slice(first, end)
     truths, predictions = material.truths[part], material.predictions[part]
     names = [*material.labels]
@@ -229,7 +226,10 @@ def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> Non
     places = np.where(predictions == REJECTED, rejected, predictions)
     for start, stop in _runs(material.recordings[part]):
         left, width = first + start - 0.5, stop - start
-        axes.broken_barh([(left, width)], (int(truths[start]) - 0.4, 0.8), color=_BAND)
+        axes.broken_barh(
+            [(left, width)], (int(truths[start]) - 0.4, 0.8), color=_BAND,
+            label="" if start else "label",
+        )  # fmt: skip
         axes.axvline(left, color="#dfe2e6", linewidth=0.6, zorder=0)
         if width >= _LEAST_RUN * min(len(material.truths), _TIMELINE_WINDOWS):
             subject = str(material.subjects[first + start])
@@ -237,7 +237,6 @@ def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> Non
     axes.text(-0.006, 1.0, "subject", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
     window = np.arange(first, end)
     is_right = places == truths
-    axes.add_patch(Patch(color=_BAND, label="label"))
     axes.plot(window[is_right], places[is_right], ".", color=_BLUE, markersize=2.5, label="right")
     axes.plot(
         window[~is_right], places[~is_right], "x", color=_RED, markersize=4, markeredgewidth=1,
