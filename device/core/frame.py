@@ -19,6 +19,7 @@ MAX_FRAME = MAX_ENCODED + 1
 
 _DELIMITER = b"\0"
 _FULL_BLOCK = BLOCK_BYTES + 1  # the code of a block that no zero follows
+_START = 0x0F6A7026  # a CRC-32 that starts here has its usual start after one zero byte
 _RESIDUE = 0x2144DF1C  # CRC-32 of anything followed by its own CRC-32, little-endian
 
 
@@ -107,7 +108,7 @@ class FrameDecoder:
         seams = []  # codes after full blocks: they stand for no byte of the data
         position = 0
         while position < size:
-            distance = raw[position]
+            distance = block[position]
             raw[position] = 0
             position += distance
             if distance == _FULL_BLOCK and position < size:
@@ -117,11 +118,11 @@ class FrameDecoder:
             return b""
         for seam in reversed(seams):
             raw[seam : seam + 1] = b""
-        content = bytes(raw[1:])
-        if crc32(content) != _RESIDUE:
+        content = bytes(raw)  # behind one zero, where the first code was
+        if crc32(content, _START) != _RESIDUE:
             self.crc_errors += 1
             return b""
-        payload = content[:-CRC_BYTES]
+        payload = content[1:-CRC_BYTES]
         if len(payload) > MAX_PAYLOAD:
             self.oversize += 1
             return b""

@@ -42,6 +42,7 @@ MIN_CHUNK = 64  # keeps the receiver's bitmap below 1/512 of the bundle
 MAX_CHUNK = MAX_PAYLOAD - 16
 WINDOW_CHUNKS = 64  # a WANT asks for at most so many
 MAX_TEXT = 200
+MAX_FIELDS = (MAX_PAYLOAD - 16) // 4 - 1  # one record of SAMPLES still fits
 MAX_BASE_TIME_NS = 1 << 62  # either sign: base + offset never leaves int64
 
 NO_DIGEST = bytes(DIGEST_BYTES)
@@ -142,7 +143,7 @@ class Samples(Message):
     ) -> None:
         """Check and keep the fields; ``count`` follows from the records."""
         self._require_range("stream", stream, 0, 0xFF)
-        self._require_range("fields", fields, 1, 0xFF)
+        self._require_range("fields", fields, 1, MAX_FIELDS)
         self._require_range("seq", seq, 0, 0xFFFFFFFF)
         self._require_range("base_time_ns", base_time_ns, -MAX_BASE_TIME_NS, MAX_BASE_TIME_NS)
         self.count = len(records) // record_bytes(fields)
@@ -386,9 +387,11 @@ class Status(Message):
     def _parse(cls, payload: bytes) -> "Status":
         _, phase, code, received_count, digest, prefix, _ = struct.unpack_from(cls.LAYOUT, payload)
         try:
-            text = payload[cls.HEADER_BYTES :].decode()
-        except UnicodeError as error:
-            raise MessageError(cls.NAME, "text is not UTF-8") from error
+            text: "str | None" = payload[cls.HEADER_BYTES :].decode()
+        except UnicodeError:
+            text = None
+        if text is None:  # not from the handler: MicroPython would print a warning on the wire
+            raise MessageError(cls.NAME, "text is not UTF-8")
         return cls(phase, code, received_count, digest, prefix, text)
 
     def _fixed(self) -> "tuple[object, ...]":

@@ -31,9 +31,13 @@ class FileSink:
     def write(self, result: Result, /) -> None:
         """Append one line."""
         line = result.to_json().encode() + b"\n"
+        limit_bytes = self._max_bytes // 2
         size_bytes = self._file.size_bytes()
+        if len(line) > limit_bytes:
+            self._lost += 1
+            return
         try:
-            if size_bytes + 1 + len(line) > self._max_bytes // 2:
+            if size_bytes + self._is_torn + len(line) > limit_bytes:
                 self._rotate()
             self._file.append(b"\n" + line if self._is_torn else line)
         except StorageError:
