@@ -184,10 +184,10 @@ static bool is_beyond_jump(const aln_aligner_t *aligner, const aln_stream_t *str
 {
     int64_t reference_ns;
 
-    if (!stream->live) {
-        reference_ns = aligner->last_poll_ns; /* its own newest may be arbitrarily old */
-    } else if (stream->has_sample) {
-        reference_ns = aln_stream_newest_ns(stream);
+    if (stream->live && stream->has_sample) {
+        reference_ns = stream->newest_ns;
+    } else if (!stream->live || aligner->has_poll) {
+        reference_ns = aligner->last_poll_ns; /* its own newest is none, or may be arbitrarily old */
     } else {
         return false;
     }
@@ -195,7 +195,7 @@ static bool is_beyond_jump(const aln_aligner_t *aligner, const aln_stream_t *str
 }
 
 /* Add a sample that is newer than all others of its stream. */
-static aln_counter_t append(aln_stream_t *stream, int64_t time_ns, const float *values)
+static aln_counter_t append(const aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, const float *values)
 {
     const uint32_t fields = stream->config.fields;
     float *place = &stream->values[(size_t)(stream->head & stream->mask) * fields];
@@ -208,18 +208,39 @@ static aln_counter_t append(aln_stream_t *stream, int64_t time_ns, const float *
         place[i] = values[i];
     }
     stream->head++;
+    stream->newest_ns = time_ns; /* I3 */
+    if (time_ns <= aligner->last_row_ns) {
+        stream->cursor++; /* I2: the row did not wait for this stream */
+    }
     return ALN_COUNT_ACCEPTED;
+}
+
+/* Free what the sample's own watermark will free anyway: a ring that holds less than the lateness would else stay
+ * full for ever. The watermark itself moves only when the sample is accepted. */
+static void make_room(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns)
+{
+    const int64_t newest_ns = stream->newest_ns;
+
+    pump(aligner);
+    if (aln_stream_is_full(stream) && time_ns > newest_ns) {
+        stream->newest_ns = time_ns;
+        pump(aligner);
+        stream->newest_ns = newest_ns;
+    }
 }
 
 static aln_counter_t place_sample(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, const float *values)
 {
-    if (aln_stream_is_full(stream)) {
-        pump(aligner);
+    if (!stream->live) {
+        pump(aligner); /* rows that are final without this stream stay as they are */
     }
-    if (stream->has_sample && time_ns <= aln_stream_newest_ns(stream)) {
+    if (aln_stream_is_full(stream)) {
+        make_room(aligner, stream, time_ns);
+    }
+    if (stream->has_sample && time_ns <= stream->newest_ns) {
         return aln_stream_insert(stream, time_ns, values, aligner->last_row_ns);
     }
-    return append(stream, time_ns, values);
+    return append(aligner, stream, time_ns, values);
 }
 
 static aln_counter_t push_sample(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, const float *values)
@@ -238,11 +259,11 @@ static aln_counter_t push_sample(aln_aligner_t *aligner, aln_stream_t *stream, i
     if (is_beyond_jump(aligner, stream, time_ns)) {
         return ALN_COUNT_OUT_OF_RANGE;
     }
-    if (stream->has_sample && time_ns < aln_stream_newest_ns(stream) - aligner->lateness_ns) {
+    if (stream->has_sample && time_ns < stream->newest_ns - aligner->lateness_ns) {
         return ALN_COUNT_LATE;
     }
     outcome = place_sample(aligner, stream, time_ns, values);
-    if (outcome != ALN_COUNT_ACCEPTED) {
+    if (outcome != ALN_COUNT_ACCEPTED && outcome != ALN_COUNT_CONFLICT) {
         return outcome;
     }
     stream->has_sample = true;
@@ -251,7 +272,7 @@ static aln_counter_t push_sample(aln_aligner_t *aligner, aln_stream_t *stream, i
         aligner->first_sample_ns = time_ns;
     }
     aligner->has_sample = true;
-    return ALN_COUNT_ACCEPTED;
+    return outcome;
 }
 
 /* Windows that were read since may have made the room that the old segment's last rows waited for. */
@@ -313,18 +334,16 @@ aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, con
 
 static void begin_ending(aln_aligner_t *aligner, bool is_live_after_end)
 {
-    int64_t newest_ns = ALN_NEVER_NS;
+    int64_t end_ns = aligner->forced_ns; /* rows that still wait for room */
 
     for (uint32_t i = 0; i < aligner->stream_count; i++) {
-        const aln_stream_t *stream = &aligner->streams[i];
-
-        if (stream->has_sample && aln_stream_newest_ns(stream) > newest_ns) {
-            newest_ns = aln_stream_newest_ns(stream);
+        if (aligner->streams[i].newest_ns > end_ns) {
+            end_ns = aligner->streams[i].newest_ns;
         }
     }
     aligner->is_ending = true;
     aligner->is_live_after_end = is_live_after_end;
-    aligner->end_ns = newest_ns;
+    aligner->end_ns = end_ns;
     pump(aligner);
 }
 
@@ -335,7 +354,7 @@ static bool update_live(aln_aligner_t *aligner, int64_t now_ns)
 
     for (uint32_t i = 0; i < aligner->stream_count; i++) {
         aln_stream_t *stream = &aligner->streams[i];
-        const int64_t heard_ns = stream->has_sample ? aln_stream_newest_ns(stream) : aligner->first_poll_ns;
+        const int64_t heard_ns = stream->has_sample ? stream->newest_ns : aligner->first_poll_ns;
 
         if (stream->config.timeout_ns != INT64_MAX && now_ns - heard_ns >= stream->config.timeout_ns) {
             stream->live = false;
@@ -378,13 +397,18 @@ aln_status_t aln_poll(aln_aligner_t *aligner, int64_t now_ns)
 void aln_flush(aln_aligner_t *aligner)
 {
     pump(aligner);
-    if (!aligner->is_ending && aligner->has_sample) {
+    if (aligner->is_ending) {
+        aligner->is_live_after_end = true;
+    } else if (aligner->has_sample) {
         begin_ending(aligner, true);
+    } else {
+        start_segment(aligner, true);
     }
 }
 
 void aln_reset(aln_aligner_t *aligner)
 {
+    pump(aligner); /* windows that are complete stay */
     start_segment(aligner, true);
 }
 

@@ -16,7 +16,7 @@ uint32_t aln_rows_writable(const aln_rows_t *rows)
     if (rows->window_head - rows->window_tail > rows->window_mask) {
         return 0;
     }
-    return minimum(minimum(space, to_wrap), to_window_end);
+    return minimum(minimum(space, to_wrap), to_window_end); /* I5 */
 }
 
 static void move_tail(aln_rows_t *rows)

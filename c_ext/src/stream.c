@@ -38,6 +38,7 @@ void aln_stream_clear(aln_stream_t *stream, bool live)
     stream->cursor = 0;
     stream->head = 0;
     stream->has_sample = false;
+    stream->newest_ns = ALN_NEVER_NS;
     stream->live = live;
     stream->complete_ns = ALN_NEVER_NS;
 }
@@ -103,7 +104,7 @@ void aln_stream_update_complete(aln_stream_t *stream, int64_t lateness_ns)
     if (!stream->has_sample) {
         return;
     }
-    watermark_ns = aln_stream_newest_ns(stream) - lateness_ns;
+    watermark_ns = stream->newest_ns - lateness_ns;
     if (stream->config.mode != ALN_LINEAR && stream->config.mode != ALN_NEAREST) {
         stream->complete_ns = watermark_ns - 1; /* W > t */
         return;
@@ -284,7 +285,7 @@ void aln_stream_release(aln_stream_t *stream, int64_t lateness_ns)
     if (keep == stream->tail) {
         return;
     }
-    watermark_ns = aln_stream_newest_ns(stream) - lateness_ns;
+    watermark_ns = stream->newest_ns - lateness_ns;
     keep--; /* I4 */
     while (keep != stream->tail && time_at(stream, keep - 1) >= watermark_ns) {
         keep--; /* I3: rows that the deadline forced are ahead of the watermark */

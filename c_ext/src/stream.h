@@ -14,7 +14,7 @@
  *  I1  times_ns[tail .. head) increase strictly; head - tail <= capacity.
  *  I2  samples before cursor are at or before the last row, those from cursor on are after it.
  *  I3  no sample at or after the watermark is freed: a duplicate is always recognised, and when the stream has
- *      had a sample, times_ns[head - 1] is its newest time.
+ *      had a sample, times_ns[head - 1] is newest_ns.
  *  I4  the newest sample at or before the last row is never freed. */
 typedef struct {
     aln_stream_config_t config;
@@ -25,6 +25,7 @@ typedef struct {
     uint32_t head;        /* one past the newest sample */
     bool has_sample;      /* since the segment's start */
     bool live;            /* holds the others back */
+    int64_t newest_ns;    /* accepted; ALN_NEVER_NS: none. The watermark is the lateness before it */
     int64_t complete_ns;  /* rows up to here can no longer change; ALN_NEVER_NS: none */
     int64_t *times_ns;    /* (capacity) */
     float *values;        /* (capacity, fields) */
@@ -45,12 +46,6 @@ typedef struct {
 
 /* Forget all samples; live says whether the stream holds the others back from the start. */
 void aln_stream_clear(aln_stream_t *stream, bool live);
-
-/* Newest time; only when has_sample. */
-static inline int64_t aln_stream_newest_ns(const aln_stream_t *stream)
-{
-    return stream->times_ns[(stream->head - 1) & stream->mask]; /* I3 */
-}
 
 static inline bool aln_stream_is_full(const aln_stream_t *stream)
 {

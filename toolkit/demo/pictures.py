@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self
 
 import numpy as np
@@ -35,7 +36,7 @@ _BAND: Final = "#c3d9e8"
 _INK: Final = "#22262b"
 
 _WIDTH_IN: Final = 10.0
-_STYLE: Final[dict[str, Any]] = {
+_STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "axes.edgecolor": _GREY,
     "axes.labelcolor": _INK,
@@ -59,6 +60,7 @@ _TIMELINE_WINDOWS: Final = 600  # side by side: more of them cannot be told apar
 _LEAST_RUN: Final = 0.012  # share of the width in which a number can be read
 _LATENCY_BINS: Final = 60
 _LEAST_LATENCY_MS: Final = 1e-3  # a logarithm needs a positive value
+_SHARES: Final = ((0.0, 0.5, 1.0), ("0%", "50%", "100%"))  # ticks
 _KIB: Final = 1024
 
 
@@ -108,16 +110,16 @@ class Material:
 
     def answered(self) -> Self:
         """Return the windows up to the last one that has a result; all, when none was lost."""
-        columns = {
-            "truths": self.truths,
-            "predictions": self.predictions,
-            "recordings": self.recordings,
-            "subjects": self.subjects,
-            "versions": self.versions,
-            "latencies_ms": self.latencies_ms,
-        }
-        count = min(len(column) for column in columns.values())
-        return replace(self, **{name: column[:count] for name, column in columns.items()})
+        count = min(len(self.truths), len(self.predictions))
+        return replace(
+            self,
+            truths=self.truths[:count],
+            predictions=self.predictions[:count],
+            recordings=self.recordings[:count],
+            subjects=self.subjects[:count],
+            versions=self.versions[:count],
+            latencies_ms=self.latencies_ms[:count],
+        )
 
 
 def _picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
@@ -163,7 +165,8 @@ def draw_excerpt(excerpt: Excerpt) -> "Figure":
                 color = _LINES[place % len(_LINES)]
                 axes.plot(
                     rows_s, excerpt.aligned[:, column], "|-", color=color, linewidth=0.8,
-                    markersize=5, markeredgewidth=0.8, label=excerpt.columns[column],
+                    markersize=3 if axes is panels[0] else 6, markeredgewidth=0.8,
+                    label=excerpt.columns[column],
                 )  # fmt: skip
                 axes.plot(
                     (times_ns - start_ns) / 1e9, values[:, place], "o", color=color,
@@ -171,7 +174,9 @@ def draw_excerpt(excerpt: Excerpt) -> "Figure":
                 )  # fmt: skip
         panels[0].set_title(name)
         panels[0].set_ylabel(excerpt.units[columns.start])
-        panels[0].legend(loc="upper right", ncols=len(columns))
+        panels[0].legend(
+            loc="lower right", bbox_to_anchor=(1, 1), ncols=len(columns), borderaxespad=0.1
+        )
         panels[0].axvspan(rows_s[closer.start], rows_s[closer.stop - 1], color="#eef0f2", zorder=0)
         _look_closer(panels[1], rows_s[closer], excerpt.aligned[closer, columns.start : first])
     grid[-1][0].set_xlabel("time (s)")
@@ -196,7 +201,7 @@ def _look_closer(axes: "Axes", rows_s: Float64Array, values: Float32Array) -> No
     axes.set_xlim(rows_s[0] - margin_s, rows_s[-1] + margin_s)
     if (finite := values[np.isfinite(values)]).size:
         margin = 0.08 * float(np.ptp(finite)) or 0.1
-        axes.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
+        axes.set_ylim(float(np.min(finite)) - margin, float(np.max(finite)) + margin)
     axes.set_title("closer")
 
 
@@ -254,16 +259,14 @@ def _mark_swaps(axes: "Axes", versions: Sequence[str], first: int, end: int) -> 
             axes.axvline(start - 0.5, color=_PURPLE, linewidth=1.4)
             # Away from the nearer edge of the panel.
             side = "right" if start - first > (end - first) / 2 else "left"
-            axes.text(
-                start - 0.5, -1.25, f" model {versions[start]} from here ", color=_PURPLE, ha=side,
-                va="bottom", clip_on=False,
-            )  # fmt: skip
+            text = f"model {versions[start]} from here"
+            axes.text(start - 0.5, -1.35, text, color=_PURPLE, ha=side, va="bottom")
 
 
 def _runs(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
     """Return where each run of equal values begins and ends."""
     edges = [0, *(np.flatnonzero(values[1:] != values[:-1]) + 1).tolist(), len(values)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(pairwise(edges))
 
 
 @_picture
@@ -277,7 +280,7 @@ def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) ->
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     latencies_ms = np.maximum(latencies_ms[np.isfinite(latencies_ms)], _LEAST_LATENCY_MS)
-    low_ms, high_ms = 0.8 * float(latencies_ms.min()), 1.25 * float(latencies_ms.max())
+    low_ms, high_ms = 0.8 * float(np.min(latencies_ms)), 1.25 * float(np.max(latencies_ms))
     figure = _figure(2.8)
     axes = figure.subplots()
     axes.hist(latencies_ms, bins=np.geomspace(low_ms, high_ms, _LATENCY_BINS).tolist(), color=_BLUE)
@@ -285,9 +288,10 @@ def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) ->
     axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the names
     for step, (name, mark_ms) in enumerate(marks_ms.items()):
         axes.axvline(mark_ms, color=_RED, linewidth=1.2, linestyle=("-", "--", ":")[step % 3])
-        axes.text(
-            mark_ms, 0.98 - 0.09 * step, f" {name} {mark_ms:.2f} ms", color=_RED, va="top",
-            transform=axes.get_xaxis_transform(),
+        place = (mark_ms, 0.96 - 0.09 * step)
+        _note(
+            axes, f"{name} {mark_ms:.4g} ms", place, xycoords=axes.get_xaxis_transform(),
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
@@ -318,10 +322,10 @@ def draw_confusion(material: Material) -> "Figure":
     recall = np.diag(shares)
     right.barh(np.arange(len(labels)) + 0.5, recall, height=0.7, color=_BLUE)
     for row, share in enumerate(recall):
-        text = f" {share:.1%} of {totals[row]}" if totals[row] else " no window"
-        right.text(share, row + 0.5, text, va="center")
+        text = f"{share:.1%} of {totals[row]}" if totals[row] else "no window"
+        _note(right, text, (share, row + 0.5))
     right.set(xlim=(0, 1.4), title="right, of the label's windows")
-    right.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+    right.set_xticks(*_SHARES)
     for axes in (left, right):
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
@@ -351,21 +355,21 @@ def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
         size_bytes, accuracy = variant.get("size_bytes"), variant.get("accuracy")
         size_kib = (size_bytes or 0) / _KIB
         left.barh(row, size_kib, height=0.6, color=color)
-        text = f" {size_kib:.1f} KiB" if size_bytes else f" {variant['status']}"
-        left.text(size_kib, row, text, va="center")
+        _note(left, f"{size_kib:.1f} KiB" if size_bytes else variant["status"], (size_kib, row))
         if accuracy is not None:
-            right.plot(accuracy, row, "o", color=color)
-            right.annotate(
-                f"{accuracy:.2%}", (accuracy, row), (6, 0), textcoords="offset points", va="center"
-            )
+            right.barh(row, accuracy, height=0.6, color=color)
+            _note(right, f"{accuracy:.2%}", (accuracy, row))
     names = [f"{v['precision']}{' (chosen)' if v.get('chosen') else ''}" for v in variants]
     left.set_yticks(range(len(variants)), names)
     left.set(xlabel="file size (KiB)", ylim=(len(variants) - 0.5, -0.5))
     left.set_xlim(0, 1.2 * left.get_xlim()[1])
-    right.margins(x=0.25)
-    right.set_xlabel("accuracy; the axis does not begin at 0")
-    right.xaxis.set_major_formatter(lambda share, _: f"{share:.1%}")
-    right.grid(axis="y", color="#dfe2e6")
+    right.set(xlabel="accuracy", xlim=(0, 1.2))
+    right.set_xticks(*_SHARES)
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
     return figure
+
+
+def _note(axes: "Axes", text: str, place: tuple[float, float], **where: Any) -> None:
+    """Write a text to the right of a place."""
+    axes.annotate(text, place, (5, 0), textcoords="offset points", va="center", **where)

@@ -1,6 +1,5 @@
 """The demo's report: one HTML file that needs nothing beside it, with pictures and tables."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -31,7 +30,7 @@ p { margin: .4rem 0; }
 .lead, figcaption, caption { color: var(--soft); }
 .good { color: var(--good); font-weight: 600; }
 .bad { color: var(--bad); font-weight: 600; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); gap: .6rem;
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: .6rem;
   margin: 1.2rem 0; }
 dl > div { background: var(--card); border-radius: 6px; padding: .55rem .8rem; }
 dt { color: var(--soft); font-size: .82rem; }
@@ -83,7 +82,7 @@ def write_report(path: Path, summary: Mapping[str, Any], material: Material, /) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_text(page, encoding="utf-8")
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise FileUnreadableError(str(path), error.strerror or str(error)) from error
@@ -121,7 +120,7 @@ def _header(summary: Mapping[str, Any]) -> str:
         "mixed in the swap": swap.get("mixed_windows"),
     }
     if "speed" in summary:
-        facts["speed"] = f"{summary['speed']:g} × real time"
+        facts["times real speed"] = summary["speed"]
     tiles = "".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>\n"
         for name, value in facts.items()
@@ -194,7 +193,7 @@ def _predictions(summary: Mapping[str, Any], material: Material) -> str:
         _figure(
             pictures.draw_confusion(material),
             f"Confusion matrix of {count} windows over {len(material.labels)} labels",
-            f"Windows by label and prediction; {right} of {count} are right.",
+            f"Windows by label and prediction; {right:,} of {count:,} are right.",
         ),
         _subjects(material),
     )
@@ -224,7 +223,7 @@ def _latency(summary: Mapping[str, Any], material: Material) -> str:
     percentiles = summary["latency_ms"]
     if not np.isfinite(material.latencies_ms).any():
         return ""
-    said = ", ".join(f"{name} {value:.2f} ms" for name, value in percentiles.items())
+    said = ", ".join(f"{name} {value:.4g} ms" for name, value in percentiles.items())
     return _section(
         "Latency",
         _figure(
@@ -271,7 +270,9 @@ def _board(board: Mapping[str, Any] | None) -> str:
     rows = []
     for need in board.get("needs", ()):
         needs_bytes, has_bytes = need["needs_bytes"], need["has_bytes"]
-        verdict = _mark(need["verdict"], is_good=needs_bytes <= has_bytes)
+        verdict = need["verdict"]
+        if verdict != "tight":
+            verdict = _mark(verdict, is_good=needs_bytes <= has_bytes)
         sizes = (needs_bytes, has_bytes, has_bytes - needs_bytes)
         rows.append((need["what"], *map(_size, sizes), verdict, need.get("method")))
     header = ("resource", "needs", "has", "margin", "verdict", "how it is known")
@@ -365,7 +366,7 @@ def _fact(name: str, value: Any) -> tuple[str, Any]:
 
 
 def _with_unit(end: str, value: float | None) -> str | None:
-    return None if value is None else f"{value:.2f} {_UNITS[end]}"
+    return None if value is None else f"{_text(value)} {_UNITS[end]}"
 
 
 def _size(value_bytes: int | None) -> str | None:

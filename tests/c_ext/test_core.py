@@ -1,0 +1,109 @@
+"""The C core's own test suite, built and run under several compilers' regimes.
+
+The suite is plain C99 without allocation, so that the same files run on a microcontroller.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+C_EXT = Path(__file__).parents[2] / "c_ext"
+SOURCES = sorted((C_EXT / "src").glob("*.c"))
+TESTS = sorted((C_EXT / "tests").glob("*.c"))
+
+FLAGS = (
+    "-std=c99",
+    "-pedantic",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wshadow",
+    "-Wmissing-prototypes",
+    "-Wswitch-enum",
+    "-Werror",
+    "-ffp-contract=off",  # a fused multiply-add would give other bytes on Arm than on x86-64
+    f"-I{C_EXT / 'include'}",
+)
+SOURCE_FLAGS = ("-ffreestanding",)
+SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+COMPILE_TIMEOUT_S = 120
+RUN_TIMEOUT_S = 120
+LONG_RUN_TIMEOUT_S = 300
+
+
+def run(command: Sequence[str], timeout_s: float) -> subprocess.CompletedProcess[str]:
+    """Return what the command printed, both streams in one."""
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+
+
+def compile_objects(
+    cc: str, sources: Sequence[Path], flags: Sequence[str], folder: Path
+) -> list[str]:
+    objects = []
+    for source in sources:
+        objects.append(str(folder / f"{source.parent.name}_{source.stem}.o"))
+        done = run([cc, *FLAGS, *flags, "-c", str(source), "-o", objects[-1]], COMPILE_TIMEOUT_S)
+        assert done.returncode == 0, done.stdout
+    return objects
+
+
+def build_suite(cc: str, flags: Sequence[str], folder: Path) -> Path:
+    objects = compile_objects(cc, SOURCES, [*SOURCE_FLAGS, *flags], folder)
+    objects += compile_objects(cc, TESTS, flags, folder)
+    suite = folder / "suite"
+    done = run([cc, *flags, *objects, "-o", str(suite)], COMPILE_TIMEOUT_S)
+    assert done.returncode == 0, done.stdout
+    return suite
+
+
+def assert_suite_passes(suite: Path, timeout_s: float = RUN_TIMEOUT_S) -> None:
+    done = run([str(suite)], timeout_s)
+    last_line = done.stdout.rpartition("\n")[0].rpartition("\n")[2]
+    assert done.returncode == 0, done.stdout
+    assert last_line.endswith(" passed, 0 failed"), done.stdout
+    assert not last_line.startswith("0 "), done.stdout
+
+
+@pytest.fixture
+def cc() -> str:
+    path = shutil.which("cc")
+    if path is None:
+        pytest.skip("no C compiler: cc is not on PATH")
+    return path
+
+
+def test_suite_passes_under_address_and_undefined_behaviour_sanitizers(
+    cc: str, tmp_path: Path
+) -> None:
+    assert_suite_passes(build_suite(cc, SANITIZERS, tmp_path))
+
+
+def test_suite_passes_when_optimised(cc: str, tmp_path: Path) -> None:
+    assert_suite_passes(build_suite(cc, ["-O3"], tmp_path))
+
+
+def test_core_compiles_where_pointers_have_32_bits(cc: str, tmp_path: Path) -> None:
+    probe = tmp_path / "probe.c"
+    probe.write_text("#include <stdint.h>\nextern int64_t probe;\n", encoding="utf-8")
+    target = ["-m32", *SOURCE_FLAGS, "-O2"]
+    command = [cc, *target, "-c", str(probe), "-o", str(tmp_path / "probe.o")]
+    if run(command, COMPILE_TIMEOUT_S).returncode != 0:
+        pytest.skip("cc cannot compile for 32 bits (on x86-64 Debian: gcc-multilib is missing)")
+    compile_objects(cc, SOURCES, target, tmp_path)
+
+
+@pytest.mark.slow
+def test_no_long_sequence_of_calls_breaks_an_invariant(cc: str, tmp_path: Path) -> None:
+    flags = ["-O2", "-DSTRESS_SEED=1000000u", "-DSTRESS_RUNS=20000u"]
+    assert_suite_passes(build_suite(cc, flags, tmp_path), LONG_RUN_TIMEOUT_S)
