@@ -28,17 +28,21 @@ if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; t
     exit 0
 fi
 
-set -- python3.12 python3.13 python3.14 "$HOME"/.pyenv/versions/3.1[2-9]*/bin/python3 \
-    "${UV_PYTHON_INSTALL_DIR:-$HOME/.local/share/uv/python}"/*/bin/python3 python3 python \
-    python3.11 "$HOME"/.pyenv/versions/3.11*/bin/python3
-python=${FERRULE_PYTHON:-$(find_python 12 "$@")} # 3.12 serves the converter too
+home=${HOME:-/}
+set -- python3.12 python3.13 python3.14 "$home"/.pyenv/versions/3.1[2-9]*/bin/python3 \
+    "${UV_PYTHON_INSTALL_DIR:-$home/.local/share/uv/python}"/*/bin/python3 python3 python \
+    python3.11 "$home"/.pyenv/versions/3.11*/bin/python3
+[ -z "${FERRULE_PYTHON:-}" ] || set -- "$FERRULE_PYTHON"
+python=$(find_python 12 "$@") # 3.12 serves the converter too
 python=${python:-$(find_python 11 "$@")}
-[ -n "$python" ] || fail "no Python >= 3.11 with venv runs here; install one (3.12 or newer is best) and run make again"
-command -v "${CC:-cc}" >/dev/null || fail "no C compiler; install one (on Debian: apt-get install gcc libc6-dev) and run make again"
+[ -n "$python" ] || fail "no Python >= 3.11 with venv runs here${FERRULE_PYTHON:+ as FERRULE_PYTHON=$FERRULE_PYTHON}; \
+install one (3.12 or newer is best) and run make again"
+compiler=${CC:-cc}
+command -v "${compiler%% *}" >/dev/null || fail "no C compiler; install one (on Debian: apt-get install gcc libc6-dev) and run make again"
 
 echo "bootstrap: .venv with $("$python" --version)" >&2
 rm -f .venv/stamp
-.venv/bin/python -c "" 2>/dev/null || "$python" -m venv --clear .venv
+.venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --require-hashes -r locks/development.txt
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 .venv/bin/ferrule converter install

@@ -12,7 +12,7 @@ Rules:
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, Final, NamedTuple
@@ -82,9 +82,7 @@ class UnknownStreamError(DeviceError, ValueError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        nearest = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {nearest[0]!r}?" if nearest else f"the streams are {', '.join(known)}"
-        super().__init__(f"stream {name!r}: no such stream; {hint}")
+        super().__init__(f"stream {name!r}: no such stream; {_hint(name, known)}")
         self.name = name
         self.known = tuple(known)
 
@@ -245,7 +243,8 @@ class Aligner:
         _check_array("times_ns", times_ns, np.int64, 1)
         fields = self.streams[index].fields
         count = len(times_ns)
-        _check_array("values", values, np.float32, 1 if fields == 1 and values.ndim == 1 else 2)
+        is_flat = fields == 1 and np.ndim(values) == 1
+        _check_array("values", values, np.float32, 1 if is_flat else 2)
         if values.size != count * fields or len(values) != count:
             raise ValueError(
                 f"values: shape {values.shape} for stream {name!r}; "
@@ -392,6 +391,11 @@ def _check_array(what: str, array: npt.NDArray[Any], dtype: type, dimensions: in
         raise ValueError(f"{what}: not C-contiguous; pass numpy.ascontiguousarray of it")
 
 
+def _hint(word: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
+
+
 def _check_config(status: int) -> None:
     if status != lib.ALN_OK:
         reason = ffi.string(lib.aln_strerror(status)).decode()
@@ -448,9 +452,13 @@ def _horizon_s(streams: Sequence[Stream], lateness_ns: int, deadline_ns: int) ->
 def _describe_stream(config: Any, stream: Stream, horizon_s: float) -> None:
     where = f"stream {stream.name!r}"
     if stream.mode not in MODES:
-        raise AlignerConfigError(f"{where}: mode {stream.mode!r} is none of {', '.join(MODES)}")
+        raise AlignerConfigError(
+            f"{where}: mode {stream.mode!r}: no such mode; {_hint(stream.mode, MODES)}"
+        )
     if stream.fill not in FILLS:
-        raise AlignerConfigError(f"{where}: fill {stream.fill!r} is none of {', '.join(FILLS)}")
+        raise AlignerConfigError(
+            f"{where}: fill {stream.fill!r}: no such fill; {_hint(stream.fill, FILLS)}"
+        )
     if stream.capacity is None:
         wanted = max(_LEAST_CAPACITY, math.ceil(stream.rate_hz * horizon_s))
         capacity = _capacity(f"{where}: samples to hold", wanted)

@@ -5,11 +5,10 @@ one board only: its name, its ports, its broker. A flow names a port, the board 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from device.aligner import FILLS, MODES, Aligner, Stream
 from device.toml import ConfigError, Table, hint
 
 SCHEMA: Final = 1
@@ -22,11 +21,17 @@ _LEAST_STD: Final = 2.0**-126  # float32's smallest normal number
 
 @dataclass(frozen=True, slots=True)
 class StreamConfig:
-    """A stream as the flow declares it."""
+    """A stream as the flow declares it; what the settings mean says ``device.aligner.Stream``."""
 
-    stream: Stream
+    name: str
     fields: tuple[str, ...]
     unit: str
+    rate_hz: float
+    mode: str
+    max_gap_ms: float | None
+    timeout_ms: float | None
+    fill: str
+    fill_value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +44,6 @@ class AlignerConfig:
     lateness_ms: float
     deadline_ms: float | None
     max_jump_ms: float
-
-    def build(self, streams: Sequence[StreamConfig], /) -> Aligner:
-        """Build the aligner; AlignerConfigError names the setting that is out of range."""
-        return Aligner(
-            [config.stream for config in streams],
-            grid_hz=self.grid_hz,
-            window=self.window,
-            hop=self.hop,
-            lateness_ms=self.lateness_ms,
-            deadline_ms=self.deadline_ms,
-            max_jump_ms=self.max_jump_ms,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,19 +204,19 @@ def _stream(table: Table) -> StreamConfig:
     if not fields:
         raise ConfigError(table.where, "fields is empty; name at least one")
     fill_value = table.optional_number("fill_value")
-    stream = Stream(
-        table.string("name"),
+    config = StreamConfig(
+        name=table.string("name"),
+        fields=fields,
+        unit=table.string("unit", ""),
         rate_hz=table.number("rate_hz"),
-        fields=len(fields),
-        mode=table.choice("mode", list(MODES)),
+        mode=table.string("mode"),
         max_gap_ms=table.optional_number("max_gap_ms"),
         timeout_ms=table.optional_number("timeout_ms"),
-        fill=table.choice("fill", list(FILLS), "constant"),
+        fill=table.string("fill", "constant"),
         fill_value=math.nan if fill_value is None else fill_value,
     )
-    unit = table.string("unit", "")
     table.finish()
-    return StreamConfig(stream, fields, unit)
+    return config
 
 
 def _aligner(table: Table) -> AlignerConfig:
@@ -308,7 +301,7 @@ def _file_name(table: Table) -> str:
 
 
 def _check_names(flow: Flow, where: str) -> None:
-    names = [config.stream.name for config in flow.streams]
+    names = [config.name for config in flow.streams]
     if not flow.sources:
         raise ConfigError(where, "it has no [[source]]; add one")
     paths = [sink.path for sink in flow.sinks if sink.kind == "file"]

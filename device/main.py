@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -16,14 +17,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the board's command and return its exit code."""
     parsed = _parser().parse_args(arguments)
     try:
-        return int(parsed.run(parsed))
+        code = int(parsed.run(parsed))
+        sys.stdout.flush()
     except DeviceError as error:
         sys.stderr.write(f"ferrule-device: {error}\n")
         return int(error.exit_code)
     except KeyboardInterrupt:
         return int(ExitCode.INTERRUPTED)
     except BrokenPipeError:
+        # Whoever read our output went away (head, less): nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return int(ExitCode.FAILED)
+    return code
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -85,15 +90,15 @@ def _run(parsed: argparse.Namespace) -> ExitCode:
 
 def _install(parsed: argparse.Namespace) -> ExitCode:
     from device.pipeline import Model
-    from device.store.bundle import MAX_BUNDLE_BYTES, BundleError, decode
-    from device.store.bundles import BundleStore
+    from device.store.bundle import MAX_BUNDLE_BYTES, decode
+    from device.store.bundles import BundleStore, NoBundleError
     from device.store.storage import Storage
 
     try:
         with parsed.bundle.open("rb") as file:
             data = file.read(MAX_BUNDLE_BYTES + 1)
     except OSError as error:
-        raise BundleError(str(parsed.bundle), f"cannot be read ({error.strerror})") from error
+        raise NoBundleError(f"{parsed.bundle}: cannot be read ({error.strerror})") from error
     Model.load(decode(data, where=str(parsed.bundle)))
     bundle = BundleStore(Storage(parsed.root)).install(data, where=str(parsed.bundle))
     sys.stdout.write(f"{bundle.manifest.name} {bundle.manifest.version} is active\n")

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from device.aligner import Aligner, Flag, WindowInfo
+from device.aligner import Aligner, Flag, Stream, WindowInfo
 from device.clock import Clock
 from device.config import Flow, parse_flow
 from device.infer.engine import Engine, ModelError
@@ -61,13 +61,43 @@ class Model:
             raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
         flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
         columns = [name for config in flow.streams for name in config.fields]
-        flow.aligner.build(flow.streams)
+        build_aligner(flow)
         engine = LiteRtEngine(
             bundle.parts[MODEL_PART], threads=flow.engine.threads, where=f"{where}: {MODEL_PART}"
         )
         _check_fit(engine, flow, len(columns), f"{where}: {MODEL_PART}")
         chain = Chain(flow.preprocess, columns)
         return cls(bundle.digest.hex(), bundle.manifest.version, flow, chain, engine)
+
+
+def build_aligner(flow: Flow, /) -> Aligner:
+    """Return the aligner of a flow.
+
+    Raises:
+        AlignerConfigError: a setting is out of its range; names it.
+    """
+    settings = flow.aligner
+    return Aligner(
+        [
+            Stream(
+                config.name,
+                rate_hz=config.rate_hz,
+                fields=len(config.fields),
+                mode=config.mode,
+                max_gap_ms=config.max_gap_ms,
+                timeout_ms=config.timeout_ms,
+                fill=config.fill,
+                fill_value=config.fill_value,
+            )
+            for config in flow.streams
+        ],
+        grid_hz=settings.grid_hz,
+        window=settings.window,
+        hop=settings.hop,
+        lateness_ms=settings.lateness_ms,
+        deadline_ms=settings.deadline_ms,
+        max_jump_ms=settings.max_jump_ms,
+    )
 
 
 def _check_fit(engine: Engine, flow: Flow, columns: int, where: str) -> None:
@@ -121,9 +151,10 @@ class Pipeline:
         self._clock = clock
         self._on_message = on_message
         self._arrived_ns = clock.monotonic_ns()
+        self._newest_ns: int | None = None
         self._first_segment = 0  # the aligner's segment 0 in the runtime's count
         self._next_segment = 0
-        self._set_aligner(model.flow.aligner.build(model.flow.streams))
+        self._set_aligner(build_aligner(model.flow))
 
     @property
     def is_exhausted(self) -> bool:
@@ -136,14 +167,17 @@ class Pipeline:
             for event in source.read():
                 if isinstance(event, Samples):
                     self._arrived_ns = event.arrived_ns
+                    self._newest_ns = max(self._newest_ns or event.newest_ns, event.newest_ns)
                     self.aligner.push(event.stream, event.times_ns, event.values)
                     self._deliver()  # one read may bring more than the aligner holds
                 elif isinstance(event, SegmentStart):
                     self.flush()
                 else:
                     self._on_message(event.payload, source)
-        self.aligner.poll(self._clock.now_ns())
-        self._deliver()
+        now_ns = self._now_ns()
+        if now_ns is not None:
+            self.aligner.poll(now_ns)
+            self._deliver()
 
     def flush(self) -> None:
         """Finish the segment: what has come is complete."""
@@ -154,19 +188,18 @@ class Pipeline:
         """Let another model take over with the next window."""
         self._deliver()
         if not model.flow.has_grid_of(self.model.flow):
-            aligner = model.flow.aligner.build(model.flow.streams)
+            aligner = build_aligner(model.flow)
             self.flush()
             self._set_aligner(aligner)
             self._first_segment = self._next_segment
         self.model = model
         self.swaps += 1
 
-    def close(self) -> None:
-        """Let go of sources and sinks."""
-        for source in self.sources:
-            source.close()
-        for sink in self.sinks:
-            sink.close()
+    def _now_ns(self) -> int | None:
+        """Return what time it is for the samples; None when a recording has not begun yet."""
+        if any(source.is_live for source in self.sources):
+            return self._clock.now_ns()
+        return self._newest_ns
 
     def _set_aligner(self, aligner: Aligner) -> None:
         self.aligner = aligner

@@ -7,7 +7,8 @@ from typing import Any, Final
 from device.errors import DeviceError
 from device.exit_code import ExitCode
 
-_WRITE_TIMEOUT_S: Final = 2.0
+_WRITE_MARGIN_S: Final = 0.5
+_BUFFER_BITS: Final = 10 * (4096 + 1100)  # what the driver buffers and one frame, on the line
 _MAX_READ_BYTES: Final = 65_536
 
 
@@ -41,6 +42,10 @@ class PortLostError(PortError):
     """The port went away while it was open."""
 
 
+class PortStuckError(PortError):
+    """The other end takes nothing."""
+
+
 class SerialPort:
     """One open serial port, held exclusively."""
 
@@ -61,11 +66,15 @@ class SerialPort:
         self.device = device
         try:
             self._serial: Any = serial.Serial(
-                device, baud, timeout=0, write_timeout=_WRITE_TIMEOUT_S, exclusive=True
+                device,
+                baud,
+                timeout=0,
+                write_timeout=_WRITE_MARGIN_S + _BUFFER_BITS / max(1, baud),
+                exclusive=True,
             )
         except serial.SerialException as error:
             raise _open_error(device, error) from error
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:
             raise PortAbsentError(device, f"no serial port ({error}); check the name") from error
 
     def fileno(self) -> int:
@@ -88,10 +97,15 @@ class SerialPort:
         """Send all of ``data``.
 
         Raises:
-            PortLostError: the port went away, or the other end takes nothing.
+            PortStuckError: the other end takes nothing.
+            PortLostError: the port went away.
         """
+        import serial
+
         try:
             self._serial.write(data)
+        except serial.SerialTimeoutException as error:
+            raise PortStuckError(self.device, "the other end takes nothing") from error
         except OSError as error:  # SerialException is one
             raise PortLostError(self.device, f"cannot write ({error})") from error
 

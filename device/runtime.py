@@ -1,6 +1,7 @@
 """The runtime: puts the stages of the active bundle together and runs them until told to stop."""
 
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Final
 
@@ -46,16 +47,19 @@ def run(root: Path, clock: Clock, *, is_stopped: Callable[[], bool]) -> None:
     device = read_device(root)
     store = BundleStore(storage)
     model = Model.load(store.active())
-    updater = Updater(store, active_digest=bytes.fromhex(model.digest))
     status = StatusFile(storage)
-    sources: list[Source] = []
-    sinks: list[Sink] = []
-    pipeline = None
-    try:
-        sources.extend(
-            _open_source(config, model.flow, device, root, clock) for config in model.flow.sources
-        )
-        sinks.extend(_open_sink(config, model.flow, device, storage) for config in model.flow.sinks)
+    with ExitStack() as stack:
+        updater = Updater(store, active_digest=bytes.fromhex(model.digest))
+        stack.callback(updater.close)
+        flow = model.flow
+        sources = [
+            stack.enter_context(closing(_open_source(config, flow, device, root, clock)))
+            for config in flow.sources
+        ]
+        sinks = [
+            stack.enter_context(closing(_open_sink(config, flow, device, storage)))
+            for config in flow.sinks
+        ]
         pipeline = Pipeline(model, sources, sinks, clock, on_message=updater.receive)
         while not is_stopped() and not pipeline.is_exhausted:
             pipeline.step(wait_s=_WAIT_S)
@@ -63,12 +67,6 @@ def run(root: Path, clock: Clock, *, is_stopped: Callable[[], bool]) -> None:
             status.write_if_due(pipeline, updater.describe(), clock.monotonic_ns())
         pipeline.flush()
         status.write(pipeline, updater.describe(), state="stopped")
-    finally:
-        for source in sources:
-            source.close()
-        for sink in sinks:
-            sink.close()
-        updater.close()
 
 
 def read_device(root: Path, /) -> DeviceConfig:
@@ -91,7 +89,7 @@ def read_device(root: Path, /) -> DeviceConfig:
 def _open_source(
     config: SourceConfig, flow: Flow, device: DeviceConfig, root: Path, clock: Clock
 ) -> Source:
-    fields = {stream.stream.name: len(stream.fields) for stream in flow.streams}
+    fields = {stream.name: len(stream.fields) for stream in flow.streams}
     streams = [(name, fields[name]) for name in config.streams]
     if config.kind == "replay":
         return ReplaySource(Storage(root).path(config.place), streams, clock)

@@ -80,16 +80,14 @@ class Table:
 
     def number(self, key: str) -> float:
         """Return a finite number that must be there."""
-        value = self.optional_number(key)
-        if value is None:
-            raise ConfigError(self.where, f"{key} is missing; add it")
-        return value
+        return self._number(key, self._take(key, _MISSING))
 
     def optional_number(self, key: str) -> float | None:
         """Return a number that float32 can hold, or None when the key is absent."""
         value = self._take(key, None)
-        if value is None:
-            return None
+        return None if value is None else self._number(key, value)
+
+    def _number(self, key: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ConfigError(self.where, f"{key} is {_kind(value)}, it must be a number")
         if not abs(value) <= _FLOAT32_MAX:

@@ -9,7 +9,7 @@ from typing import Final
 from toolkit.board import Board
 from toolkit.errors import ToolkitError
 
-_SLOTS: Final = 2  # the active bundle and the one before it, or the one that arrives
+_SLOTS: Final = 3  # the active bundle, the one before it, and the one that arrives
 _TIGHT: Final = 0.15  # a margin below this share of what the board has
 _MEASURE_TIMEOUT_S: Final = 60.0
 _KIB: Final = 1024
@@ -51,9 +51,7 @@ def check(model: Path, board: Board, /) -> list[Need]:
     size_bytes = model.stat().st_size
     return [
         Need("model file", size_bytes, board.model_bytes, "its size"),
-        Need(
-            "storage", _SLOTS * size_bytes, board.app_storage_bytes, f"its size in {_SLOTS} slots"
-        ),
+        Need("storage", _SLOTS * size_bytes, board.app_storage_bytes, f"its size, {_SLOTS} times"),
         Need(
             "RAM", peak_ram_bytes(model), board.app_ram_bytes, "measured on this machine, not there"
         ),

@@ -332,18 +332,27 @@ aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, con
 
 /* --- time and segments ----------------------------------------------------------------------------------------- */
 
-static void begin_ending(aln_aligner_t *aligner, bool is_live_after_end)
+/* Of all streams; ALN_NEVER_NS when the segment has none. */
+static int64_t newest_sample_ns(const aln_aligner_t *aligner)
 {
-    int64_t end_ns = aligner->forced_ns; /* rows that still wait for room */
+    int64_t newest_ns = ALN_NEVER_NS;
 
     for (uint32_t i = 0; i < aligner->stream_count; i++) {
-        if (aligner->streams[i].newest_ns > end_ns) {
-            end_ns = aligner->streams[i].newest_ns;
+        if (aligner->streams[i].newest_ns > newest_ns) {
+            newest_ns = aligner->streams[i].newest_ns;
         }
     }
+    return newest_ns;
+}
+
+static void begin_ending(aln_aligner_t *aligner, bool is_live_after_end)
+{
+    const int64_t newest_ns = newest_sample_ns(aligner);
+
     aligner->is_ending = true;
     aligner->is_live_after_end = is_live_after_end;
-    aligner->end_ns = end_ns;
+    /* Forced rows may still wait for room. */
+    aligner->end_ns = newest_ns > aligner->forced_ns ? newest_ns : aligner->forced_ns;
     pump(aligner);
 }
 
@@ -362,6 +371,22 @@ static bool update_live(aln_aligner_t *aligner, int64_t now_ns)
         is_any_live = is_any_live || stream->live;
     }
     return is_any_live;
+}
+
+/* A clock that is years ahead of the samples must not force years of rows: max_jump bounds it as it bounds samples. */
+static void force(aln_aligner_t *aligner, int64_t through_ns)
+{
+    const int64_t newest_ns = newest_sample_ns(aligner);
+
+    if (newest_ns == ALN_NEVER_NS) {
+        return;
+    }
+    if (through_ns > newest_ns && through_ns - newest_ns > aligner->max_jump_ns) {
+        through_ns = newest_ns + aligner->max_jump_ns;
+    }
+    if (through_ns > aligner->forced_ns) {
+        aligner->forced_ns = through_ns;
+    }
 }
 
 aln_status_t aln_poll(aln_aligner_t *aligner, int64_t now_ns)
@@ -387,8 +412,8 @@ aln_status_t aln_poll(aln_aligner_t *aligner, int64_t now_ns)
         }
         return ALN_OK;
     }
-    if (aligner->deadline_ns != INT64_MAX && now_ns - aligner->deadline_ns > aligner->forced_ns) {
-        aligner->forced_ns = now_ns - aligner->deadline_ns;
+    if (aligner->deadline_ns != INT64_MAX) {
+        force(aligner, now_ns - aligner->deadline_ns);
     }
     pump(aligner);
     return ALN_OK;

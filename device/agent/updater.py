@@ -13,6 +13,7 @@ from device.core import transfer
 from device.core.errors import MessageError
 from device.core.messages import (
     BAD_BUNDLE,
+    BAD_DIGEST,
     BAD_FLOW,
     BAD_MODEL,
     NO_SPACE,
@@ -28,7 +29,7 @@ from device.infer.engine import ModelError
 from device.pipeline import Model, Pipeline
 from device.sources.events import Source
 from device.store.bundle import MAX_BUNDLE_BYTES, BundleError
-from device.store.bundles import BundleStore
+from device.store.bundles import BundleStore, WrongDigestError
 from device.store.storage import StorageError, StorageFile
 from device.toml import ConfigError
 
@@ -110,8 +111,8 @@ class _Incoming(ChunkStore):
     def begin(self, size_bytes: int) -> None:
         """Make room for so many bytes and forget what was there."""
         self.close()
+        self._file = self._store.open_incoming()  # gives back what a failed transfer took
         self._store.check_space(size_bytes)
-        self._file = self._store.open_incoming()
 
     def write(self, offset_bytes: int, data: bytes) -> None:
         """Write one chunk."""
@@ -137,19 +138,23 @@ def _check_swap(old: Flow, new: Flow) -> None:
     Raises:
         ConfigError: they differ.
     """
-    if (new.sources, new.sinks) != (old.sources, old.sinks) or _wire(new) != _wire(old):
+    if (new.name, new.sources, new.sinks) != (old.name, old.sources, old.sinks) or _wire(
+        new
+    ) != _wire(old):
         raise ConfigError(
             "flow.toml",
-            "it has other sources, sinks or streams than the running one; "
+            "it has another name, other sources, sinks or streams than the running one; "
             "install it with 'ferrule-device install' and start the board anew",
         )
 
 
 def _wire(flow: Flow) -> list[tuple[str, int]]:
-    return [(config.stream.name, len(config.fields)) for config in flow.streams]
+    return [(config.name, len(config.fields)) for config in flow.streams]
 
 
 def _code(error: DeviceError) -> int:
+    if isinstance(error, WrongDigestError):
+        return BAD_DIGEST
     if isinstance(error, BundleError):
         return BAD_BUNDLE
     if isinstance(error, (ConfigError, AlignerConfigError)):

@@ -11,6 +11,7 @@ _QOS: Final = 1
 _MAX_QUEUED: Final = 10_000
 _CLOSE_TIMEOUT_S: Final = 2.0
 _KEEPALIVE_S: Final = 30
+_MAX_RECONNECT_S: Final = 30
 _SUCCESS: Final = 0  # paho's MQTT_ERR_SUCCESS and MQTT_ERR_NO_CONN
 _NO_CONNECTION: Final = 4
 
@@ -44,6 +45,7 @@ class MqttSink:
         self._client: Any = Client(
             CallbackAPIVersion.VERSION2, client_id=f"ferrule-{device}", clean_session=False
         )
+        self._client.reconnect_delay_set(min_delay=1, max_delay=_MAX_RECONNECT_S)
         self._client.max_queued_messages_set(_MAX_QUEUED)
         self._client.will_set(self._state_topic, "offline", qos=_QOS, retain=True)
         self._client.on_connect = self._announce

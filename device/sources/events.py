@@ -26,6 +26,11 @@ class Samples:
     values: Float32Array
     arrived_ns: int
 
+    @property
+    def newest_ns(self) -> int:
+        """The latest of the times."""
+        return int(np.max(self.times_ns))
+
 
 @dataclass(frozen=True, slots=True)
 class SegmentStart:
@@ -50,6 +55,10 @@ class Source(Protocol):
     @property
     def is_exhausted(self) -> bool:
         """Whether nothing will ever come any more."""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether samples come as they are taken, so that the present time says what is overdue."""
 
     def fileno(self) -> int | None:
         """Return a descriptor that is readable when something came; None: ask again later."""

@@ -48,6 +48,11 @@ class ReplaySource:
         """Whether the recording has ended."""
         return self._is_exhausted
 
+    @property
+    def is_live(self) -> bool:
+        """A recording's samples are of its own time."""
+        return False
+
     def fileno(self) -> int | None:
         """Return the file's descriptor, which is always readable."""
         return self._file.fileno()

@@ -5,7 +5,7 @@ from typing import Final
 
 from device.clock import Clock
 from device.core import frame
-from device.port import PortError, PortLostError, SerialPort
+from device.port import PortError, PortLostError, PortStuckError, SerialPort
 from device.sources.events import Event
 from device.sources.frames import StreamFrames
 
@@ -48,6 +48,11 @@ class SerialSource:
         """Never: a port may always bring more."""
         return False
 
+    @property
+    def is_live(self) -> bool:
+        """A port's samples are of now."""
+        return True
+
     def fileno(self) -> int | None:
         """Return the port's descriptor; None while it is away."""
         self._reopen()
@@ -71,6 +76,8 @@ class SerialSource:
             return
         try:
             self._port.write(frame.encode(payload))
+        except PortStuckError:
+            self._replies_lost += 1  # its reader is gone; the samples may go on
         except PortLostError:
             self._replies_lost += 1
             self._lose()

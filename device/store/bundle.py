@@ -15,6 +15,7 @@ SCHEMA: Final = 1
 MAX_MANIFEST_BYTES: Final = 65_536
 MAX_BUNDLE_BYTES: Final = 256 * 1024 * 1024
 MAX_PARTS: Final = 16
+MAX_NAME_CHARACTERS: Final = 200
 FLOW_PART: Final = "flow.toml"
 MODEL_PART: Final = "model.tflite"
 
@@ -68,6 +69,8 @@ def decode(data: bytes, /, *, where: str = "bundle") -> Bundle:
     Raises:
         BundleError: the header, the manifest or a part is not as docs/BUNDLE.md says.
     """
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleError(where, f"over {MAX_BUNDLE_BYTES} bytes")
     manifest, offset_bytes = decode_manifest(data, where=where)
     parts = {}
     for part in manifest.parts:
@@ -144,6 +147,9 @@ def _manifest(fields: Any, where: str) -> Manifest:
         raise BundleError(where, f"manifest schema {values['schema']} is not {SCHEMA}")
     if not 0 <= values["sequence"] < 2**63:
         raise BundleError(where, f"sequence {values['sequence']} is out of range")
+    for text in (values["name"], values["version"]):
+        if not text.isprintable() or len(text) > MAX_NAME_CHARACTERS:
+            raise BundleError(where, "name or version is too long or not printable")
     if len(values["parts"]) > MAX_PARTS:
         raise BundleError(where, f"{len(values['parts'])} parts, at most {MAX_PARTS} are allowed")
     parts = tuple(_part(part, where) for part in values["parts"])
@@ -154,6 +160,8 @@ def _manifest(fields: Any, where: str) -> Manifest:
 
 def _part(fields: Any, where: str) -> Part:
     values = _fields(fields, {"name": str, "size": int, "sha256": bytes}, where, "part")
+    if not values["name"].isprintable() or len(values["name"]) > MAX_NAME_CHARACTERS:
+        raise BundleError(where, "a part's name is too long or not printable")
     if not 0 <= values["size"] <= MAX_BUNDLE_BYTES:
         raise BundleError(where, f"part {values['name']!r} has size {values['size']}")
     return Part(values["name"], values["size"], values["sha256"])

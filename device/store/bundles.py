@@ -29,6 +29,10 @@ class NoBundleError(DeviceError, FileNotFoundError):
     exit_code = ExitCode.NOT_FOUND
 
 
+class WrongDigestError(BundleError):
+    """The received bytes are not those that were offered."""
+
+
 class BundleStore:
     """Content-addressed bundles below the storage's root."""
 
@@ -75,15 +79,16 @@ class BundleStore:
         """Return the bundle that a transfer wrote.
 
         Raises:
-            BundleError: size or digest are not those that were offered.
+            WrongDigestError: size or digest are not those that were offered.
+            BundleError: they are, and it is no whole bundle.
         """
         path = self._storage.path(_INCOMING)
         held_bytes = path.stat().st_size if path.is_file() else 0
         if size_bytes > MAX_BUNDLE_BYTES or held_bytes != size_bytes:
-            raise BundleError("incoming bundle", "its size is not the one offered")
+            raise WrongDigestError("incoming bundle", "its size is not the one offered")
         data = self._storage.read(_INCOMING)
         if hashlib.sha256(data).digest() != digest:
-            raise BundleError("incoming bundle", "its digest is not the one offered")
+            raise WrongDigestError("incoming bundle", "its digest is not the one offered")
         return decode(data, where="incoming bundle")
 
     def activate_incoming(self, digest: bytes, /) -> None:

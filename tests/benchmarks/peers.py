@@ -11,8 +11,8 @@ Float32Array = npt.NDArray[np.float32]
 
 def grid_of(workload: Workload, period_ns: int) -> Int64Array:
     """Return the grid times that the samples span."""
-    first = -(-int(workload.times_ns.min()) // period_ns) * period_ns
-    return np.arange(first, int(workload.times_ns.max()) + 1, period_ns, dtype=np.int64)
+    first = -(-int(np.min(workload.times_ns)) // period_ns) * period_ns
+    return np.arange(first, int(np.max(workload.times_ns)) + 1, period_ns, dtype=np.int64)
 
 
 def numpy_whole(workload: Workload, streams: list[tuple[Int64Array, Float32Array]], mode: str,

@@ -13,6 +13,7 @@ import pytest
 
 from device import config
 from device.config import parse_device, parse_flow
+from device.pipeline import build_aligner
 from device.store import bundle
 from device.store.bundle import HEADER, MAGIC, BundleError, decode, encode_manifest
 from toolkit.bundle.create import encode
@@ -209,4 +210,4 @@ def test_the_example_flow_is_right_and_names_a_port_of_the_example_board() -> No
 
     assert {source.place for source in flow.sources if source.kind == "serial"} <= set(device.ports)
     assert device.broker is not None
-    flow.aligner.build(flow.streams)
+    build_aligner(flow)

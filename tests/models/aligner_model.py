@@ -227,7 +227,10 @@ class AlignerModel:
             self._end_segment(is_live=False)
             return len(self._ready)
         if self._deadline_ns is not None:
-            self._finish_rows_until(now_ns - self._deadline_ns, is_forced=True)
+            newest_ns = max((t for s in self._streams for t in s.samples), default=None)
+            if newest_ns is not None:
+                until_ns = min(now_ns - self._deadline_ns, newest_ns + self._max_jump_ns)
+                self._finish_rows_until(until_ns, is_forced=True)
         self._finish_complete_rows()
         return len(self._ready)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from device.pipeline import Model
@@ -73,6 +74,8 @@ def create(
         ToolkitError: a file cannot be read or written, or there is too much of it.
         DeviceError: the flow or the model is not what a board would run.
     """
+    if output.is_dir():
+        raise FileUnreadableError(str(output), "it is a directory")
     files = {FLOW_PART: flow, MODEL_PART: model, **(extra or {})}
     parts = {part: _read(path, part) for part, path in files.items()}
     data = encode(name, version, sequence, parts)
@@ -86,7 +89,8 @@ def create(
         temporary.write_bytes(data)
         temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise FileUnreadableError(str(output), error.strerror or str(error)) from error
     return bundle
 
@@ -114,6 +118,8 @@ def _read(path: Path, what: str) -> bytes:
     if not path.is_file():
         raise FileMissingError(str(path), f"file for {what}")
     try:
+        if (size_bytes := path.stat().st_size) > MAX_BUNDLE_BYTES:
+            raise BundleTooLargeError(size_bytes)
         return path.read_bytes()
     except OSError as error:
         raise FileUnreadableError(str(path), error.strerror or str(error)) from error

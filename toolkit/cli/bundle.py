@@ -40,14 +40,19 @@ def run(args: Namespace) -> ExitCode:
             args.model,
             args.flow,
             args.file,
-            name=args.name or args.model.stem,
-            version=args.version,
+            name=_utf8(args.name or args.model.stem),
+            version=_utf8(args.version),
             sequence=args.sequence,
         )
     else:
         bundle = read(args.file)
     _report(args.output, args.file, bundle)
     return ExitCode.OK
+
+
+def _utf8(text: str) -> str:
+    """A file's name may hold bytes that are no UTF-8; they become question marks."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _report(output: Output, path: Path, bundle: Bundle) -> None:

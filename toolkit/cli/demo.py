@@ -35,14 +35,21 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="N",
         help="how many times as fast as real time (default: %(default)g)",
     )
-    parser.add_argument("--seed", type=int, default=1, help="of the jitter (default: %(default)s)")
+    parser.add_argument(
+        "--seed", type=_seed, default=1, metavar="N", help="of the jitter (default: %(default)s)"
+    )
 
 
 def run(args: Namespace) -> ExitCode:
     """Run the demo, show the summary."""
     from toolkit.demo.demo import run_demo
+    from toolkit.errors import FileUnreadableError
 
     output: Output = args.output
+    try:
+        args.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileUnreadableError(str(args.folder), error.strerror or str(error)) from error
     summary = run_demo(
         args.folder,
         board=args.board,
@@ -59,6 +66,13 @@ def _speed(text: str) -> float:
     value = float(text)
     if not 1 <= value <= 1000:
         raise ArgumentTypeError(f"{text} is not within 1 and 1000")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ArgumentTypeError(f"{text} is negative")
     return value
 
 

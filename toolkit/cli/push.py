@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from device.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from toolkit.cli.output import Output
     from toolkit.push.session import PushOutcome
+
+_BAUD_LIMITS: Final = (50, 12_000_000)  # below, termios hangs up; above, no adapter goes
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -19,7 +21,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--serial", required=True, metavar="PORT", help="the port that the board is on"
     )
-    parser.add_argument("--baud", type=int, default=115_200, help="(default: %(default)s)")
+    parser.add_argument(
+        "--baud", type=_baud, default=115_200, metavar="N", help="(default: %(default)s)"
+    )
 
 
 def run(args: Namespace) -> ExitCode:
@@ -27,11 +31,13 @@ def run(args: Namespace) -> ExitCode:
     from dataclasses import asdict
 
     from device.port import SerialPort
+    from device.store.bundle import decode
     from toolkit.bundle.create import read_bytes
     from toolkit.push.session import SerialLink, push
 
     output: Output = args.output
     bundle = read_bytes(args.bundle)
+    decode(bundle, where=str(args.bundle))  # before the port hears anything, and by its name
     port = SerialPort(args.serial, baud=args.baud)
     try:
         with output.bar(f"pushing {args.bundle.name}") as progress:
@@ -40,6 +46,14 @@ def run(args: Namespace) -> ExitCode:
         port.close()
     output.result(asdict(outcome), lambda: _show(output, outcome))
     return ExitCode.OK
+
+
+def _baud(text: str) -> int:
+    value = int(text)
+    low, high = _BAUD_LIMITS
+    if not low <= value <= high:
+        raise ArgumentTypeError(f"{text} is not within {low} and {high}")
+    return value
 
 
 def _show(output: Output, outcome: PushOutcome) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from device.aligner import WindowInfo
-from device.pipeline import Model
+from device.pipeline import Model, build_aligner
 from device.preprocess.chain import RejectedWindowError
 from device.sources.events import Samples, SegmentStart
 from device.sources.frames import StreamFrames
@@ -52,7 +52,7 @@ def align_again(sent: Sequence[Sent], model: Model, /) -> list[HostWindow]:
     """
     flow = model.flow
     frames = _frames_of(model)
-    aligner = flow.aligner.build(flow.streams)
+    aligner = build_aligner(flow)
     windows: list[HostWindow] = []
     buffer = np.empty((aligner.window, aligner.columns), dtype=np.float32)
     for piece in sent:
@@ -84,7 +84,7 @@ def raw_samples(
 
 
 def _frames_of(model: Model) -> StreamFrames:
-    fields = {config.stream.name: len(config.fields) for config in model.flow.streams}
+    fields = {config.name: len(config.fields) for config in model.flow.streams}
     return StreamFrames([(name, fields[name]) for name in model.flow.sources[0].streams])
 
 

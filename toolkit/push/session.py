@@ -28,7 +28,8 @@ class PushRefusedError(ToolkitError):
     exit_code = ExitCode.REFUSED
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"push: {reason}")
+        printable = "".join(c if c.isprintable() else "?" for c in reason)
+        super().__init__(f"push: {printable}")
 
 
 class PushTimeoutError(ToolkitError, TimeoutError):

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -63,7 +64,7 @@ def sent() -> list[Sent]:
         for n in range(2)
     ]
     wire = _Wire()
-    Player(wire, recordings, ScaledClock(_FAST, origin_ns=0), seed=1).run()
+    Player(wire, recordings, ScaledClock(_FAST, origin_ns=time.monotonic_ns()), seed=1).run()
     return wire.sent
 
 
