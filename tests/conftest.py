@@ -3,6 +3,7 @@
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -20,6 +21,10 @@ from tests.clock import ManualClock
 # A slow machine is no failure; a failing example says how to run it again.
 settings.register_profile("ferrule", deadline=None, print_blob=True)
 settings.load_profile("ferrule")
+
+# A background job of a shell is started with SIGINT ignored, and its children inherit that: the
+# programs under test are to meet Ctrl-C as a user's would.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _BROKER_TIMEOUT_S: Final = 10.0
 _POLL_S: Final = 0.02

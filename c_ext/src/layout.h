@@ -27,6 +27,8 @@ struct aln_aligner {
     bool is_ending;             /* the segment ends when the rows up to end_ns are written */
     bool is_live_after_end;     /* the streams of the next segment hold one another back from its start */
     int64_t end_ns;
+    uint32_t late_count;        /* samples put off; 0 between calls */
+    aln_late_t late[ALN_LATE_CAPACITY];
     aln_stream_t *streams;      /* (stream_count) */
 };
 

@@ -32,6 +32,19 @@ typedef struct {
     uint64_t counters[ALN_COUNTERS];
 } aln_stream_t;
 
+/* A sample that is older than its stream's newest, put off until the end of the push. */
+typedef struct {
+    int64_t time_ns;
+    const float *values; /* the caller's; (fields) */
+    uint32_t stream;
+    uint32_t place;      /* index of the sample that it goes before */
+    aln_counter_t outcome;
+} aln_late_t;
+
+enum {
+    ALN_LATE_CAPACITY = 32
+};
+
 /* A run of consecutive rows to be filled: row k is at t0 + k * period, its cells at cells + k * columns. */
 typedef struct {
     int64_t t0_ns;
@@ -44,6 +57,23 @@ typedef struct {
     const float *previous; /* the row before the first; NULL at a segment's start */
 } aln_run_t;
 
+static inline int64_t aln_stream_time_at(const aln_stream_t *stream, uint32_t index)
+{
+    return stream->times_ns[index & stream->mask];
+}
+
+static inline float *aln_stream_values_at(const aln_stream_t *stream, uint32_t index)
+{
+    return &stream->values[(size_t)(index & stream->mask) * stream->config.fields];
+}
+
+static inline void aln_copy_values(float *to, const float *from, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        to[i] = from[i];
+    }
+}
+
 /* Forget all samples; live says whether the stream holds the others back from the start. */
 void aln_stream_clear(aln_stream_t *stream, bool live);
 
@@ -52,9 +82,9 @@ static inline bool aln_stream_is_full(const aln_stream_t *stream)
     return stream->head - stream->tail > stream->mask;
 }
 
-/* Put a sample that is older than the newest in its place, or find it a duplicate or a conflict.
- * last_row_ns: time of the last row, ALN_NEVER_NS before the first. Returns the counter to raise. */
-aln_counter_t aln_stream_insert(aln_stream_t *stream, int64_t time_ns, const float *values, int64_t last_row_ns);
+/* Put late samples of this stream, sorted by time and arrival, in their places, and note each one's outcome.
+ * last_row_ns: time of the last row, ALN_NEVER_NS before the first. */
+void aln_stream_insert(aln_stream_t *stream, aln_late_t *late, uint32_t count, int64_t last_row_ns);
 
 /* Work out complete_ns anew. */
 void aln_stream_update_complete(aln_stream_t *stream, int64_t lateness_ns);

@@ -204,7 +204,7 @@ def setups(draw: st.DrawFn, modes: tuple[str, ...], *, has_time_limits: bool = T
         return draw(or_none(st.integers(low, high))) if has_time_limits else None
 
     def stream(index: int) -> Stream:
-        max_gap = draw(or_none(st.integers(0, 15)))
+        max_gap = draw(st.none() | st.integers(0, 5) | st.integers(0, 15))
         timeout = draw(st.integers(1, 20)) if all_time_out else limit(1, 30)
         return Stream(
             f"stream{index}",

@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grid.h"
+
+/* Samples in. The common sample, newer than all of its stream, takes a short way. One that is older than its stream's
+ * newest is put off until the end of the call, so that those after it are moved once for many and not once for each. */
+
+/* By its bits, since a compiler may assume that a comparison of floats never sees a NaN. */
+static bool is_finite(float value)
+{
+    union {
+        float value;
+        uint32_t bits;
+    } view;
+
+    view.value = value;
+    return (view.bits & 0x7f800000u) != 0x7f800000u; /* IEEE 754 binary32: exponent all ones */
+}
+
+static bool are_finite(const float *values, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (!is_finite(values[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* --- the short way --------------------------------------------------------------------------------------------- */
+
+/* How far ahead of its newest a stream may be appended to without a further look; 0: look. Below 2^62, so that no time
+ * behind the newest wraps into it. */
+static uint64_t reach_ns(const aln_aligner_t *aligner, const aln_stream_t *stream)
+{
+    if (!stream->live || !stream->has_sample || stream->newest_ns < aligner->last_row_ns || aligner->is_ending) {
+        return 0;
+    }
+    return (uint64_t)(aligner->max_jump_ns < ALN_TIME_LIMIT ? aligner->max_jump_ns : ALN_TIME_LIMIT);
+}
+
+/* Append the longest prefix of samples that each are newer than the one before; returns how many they are. */
+static uint32_t append_run(const aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
+                           const float *values, uint32_t count)
+{
+    const uint64_t reach = reach_ns(aligner, stream);
+    const uint32_t fields = stream->config.fields;
+    const uint32_t mask = stream->mask;
+    const uint32_t held = stream->head - stream->tail + aligner->late_count;
+    const uint32_t room = held > mask ? 0 : mask + 1 - held;
+    const uint32_t limit = count < room ? count : room;
+    uint32_t head = stream->head;
+    int64_t newest_ns = stream->newest_ns;
+    uint32_t done = 0;
+
+    for (; done < limit; done++) {
+        const int64_t time_ns = times_ns[done];
+        const float *sample = &values[(size_t)done * fields];
+        float *place = &stream->values[(size_t)(head & mask) * fields];
+
+        /* One unsigned comparison for newest < time <= newest + reach. */
+        if ((uint64_t)time_ns - (uint64_t)newest_ns - 1 >= reach || time_ns > ALN_TIME_LIMIT ||
+            !are_finite(sample, fields)) {
+            break;
+        }
+        stream->times_ns[head & mask] = time_ns; /* I1 */
+        aln_copy_values(place, sample, fields);
+        newest_ns = time_ns;
+        head++;
+    }
+    stream->head = head;
+    stream->newest_ns = newest_ns; /* I3 */
+    stream->counters[ALN_COUNT_ACCEPTED] += done;
+    return done;
+}
+
+/* The same for one sample of one field. */
+static bool append_one(const aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, float value)
+{
+    const uint32_t mask = stream->mask;
+    const uint32_t head = stream->head;
+
+    if ((uint64_t)time_ns - (uint64_t)stream->newest_ns - 1 >= reach_ns(aligner, stream) || time_ns > ALN_TIME_LIMIT ||
+        !is_finite(value) || head - stream->tail + aligner->late_count > mask) {
+        return false;
+    }
+    stream->times_ns[head & mask] = time_ns; /* I1 */
+    stream->values[head & mask] = value;
+    stream->head = head + 1;
+    stream->newest_ns = time_ns; /* I3 */
+    stream->counters[ALN_COUNT_ACCEPTED]++;
+    return true;
+}
+
+/* --- the long way ---------------------------------------------------------------------------------------------- */
+
+static uint32_t count_outcome(aln_stream_t *stream, aln_counter_t outcome)
+{
+    stream->counters[outcome]++;
+    if (outcome == ALN_COUNT_CONFLICT) {
+        stream->counters[ALN_COUNT_ACCEPTED]++;
+    }
+    return outcome == ALN_COUNT_ACCEPTED || outcome == ALN_COUNT_CONFLICT ? 1u : 0u;
+}
+
+static void note_accepted(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns)
+{
+    stream->has_sample = true;
+    stream->live = true;
+    if (!aligner->has_row && (!aligner->has_sample || time_ns < aligner->first_sample_ns)) {
+        aligner->first_sample_ns = time_ns;
+    }
+    aligner->has_sample = true;
+}
+
+static bool is_before(const aln_late_t *a, const aln_late_t *b)
+{
+    return a->stream != b->stream ? a->stream < b->stream : a->time_ns < b->time_ns;
+}
+
+/* Put the samples that were put off in their places; returns how many were accepted. */
+static uint32_t settle(aln_aligner_t *aligner)
+{
+    aln_late_t *late = aligner->late;
+    const uint32_t count = aligner->late_count;
+    uint32_t taken = 0;
+
+    for (uint32_t i = 1; i < count; i++) { /* stable: of equal times the later arrival stays behind */
+        const aln_late_t moved = late[i];
+        uint32_t place = i;
+
+        for (; place > 0 && is_before(&moved, &late[place - 1]); place--) {
+            late[place] = late[place - 1];
+        }
+        late[place] = moved;
+    }
+    aligner->late_count = 0;
+    for (uint32_t first = 0, end = 0; first < count; first = end) {
+        aln_stream_t *stream = &aligner->streams[late[first].stream];
+
+        while (end < count && late[end].stream == late[first].stream) {
+            end++;
+        }
+        aln_stream_insert(stream, &late[first], end - first, aligner->last_row_ns);
+        for (uint32_t i = first; i < end; i++) {
+            const uint32_t is_taken = count_outcome(stream, late[i].outcome);
+
+            if (is_taken != 0) {
+                note_accepted(aligner, stream, late[i].time_ns);
+            }
+            taken += is_taken;
+        }
+    }
+    return taken;
+}
+
+static bool is_beyond_jump(const aln_aligner_t *aligner, const aln_stream_t *stream, int64_t time_ns)
+{
+    int64_t reference_ns;
+
+    if (stream->live && stream->has_sample) {
+        reference_ns = stream->newest_ns;
+    } else if (!stream->live || aligner->has_poll) {
+        reference_ns = aligner->last_poll_ns; /* its own newest is none, or may be arbitrarily old */
+    } else {
+        return false;
+    }
+    return time_ns > reference_ns && time_ns - reference_ns > aligner->max_jump_ns;
+}
+
+/* Why a sample is dropped at first sight; ALN_COUNT_ACCEPTED when it is not. */
+static aln_counter_t refusal(const aln_aligner_t *aligner, const aln_stream_t *stream, int64_t time_ns,
+                             const float *values)
+{
+    if (aligner->is_ending) {
+        return ALN_COUNT_OVERRUN; /* the old segment's windows are to be read first */
+    }
+    if (time_ns > ALN_TIME_LIMIT || time_ns < -ALN_TIME_LIMIT) {
+        return ALN_COUNT_OUT_OF_RANGE;
+    }
+    if (!are_finite(values, stream->config.fields)) {
+        return ALN_COUNT_NON_FINITE;
+    }
+    if (is_beyond_jump(aligner, stream, time_ns)) {
+        return ALN_COUNT_OUT_OF_RANGE;
+    }
+    if (stream->has_sample && time_ns < stream->newest_ns - aligner->lateness_ns) {
+        return ALN_COUNT_LATE;
+    }
+    return ALN_COUNT_ACCEPTED;
+}
+
+/* Free what the sample's own watermark will free anyway: a ring that holds less than the lateness would else stay
+ * full for ever. The watermark itself moves only when the sample is accepted. */
+static void make_room(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns)
+{
+    const int64_t newest_ns = stream->newest_ns;
+
+    aln_grid_pump(aligner);
+    if (aln_stream_is_full(stream) && time_ns > newest_ns) {
+        stream->newest_ns = time_ns;
+        aln_grid_pump(aligner);
+        stream->newest_ns = newest_ns;
+    }
+}
+
+/* Add a sample that is newer than all others of its stream. */
+static aln_counter_t append(const aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, const float *values)
+{
+    const uint32_t fields = stream->config.fields;
+
+    if (aln_stream_is_full(stream)) {
+        return ALN_COUNT_OVERRUN;
+    }
+    stream->times_ns[stream->head & stream->mask] = time_ns; /* I1 */
+    aln_copy_values(&stream->values[(size_t)(stream->head & stream->mask) * fields], values, fields);
+    stream->head++;
+    stream->newest_ns = time_ns; /* I3 */
+    if (time_ns <= aligner->last_row_ns) {
+        stream->cursor++; /* I2: the row did not wait for this stream */
+    }
+    return ALN_COUNT_ACCEPTED;
+}
+
+/* Take one sample of a stream whose ring has room for it, or is to be made some. */
+static uint32_t push_sample(aln_aligner_t *aligner, uint32_t index, int64_t time_ns, const float *values)
+{
+    aln_stream_t *stream = &aligner->streams[index];
+    const bool is_late = stream->has_sample && time_ns <= stream->newest_ns;
+    aln_counter_t outcome = refusal(aligner, stream, time_ns, values);
+    uint32_t taken = 0;
+
+    if (outcome != ALN_COUNT_ACCEPTED) {
+        return count_outcome(stream, outcome);
+    }
+    if (aligner->late_count == ALN_LATE_CAPACITY || !stream->live ||
+        stream->head - stream->tail + aligner->late_count > stream->mask) {
+        taken = settle(aligner);
+        if (!stream->live) {
+            aln_grid_pump(aligner); /* rows that are final without this stream stay as they are */
+        }
+        if (aln_stream_is_full(stream)) {
+            make_room(aligner, stream, time_ns);
+        }
+    }
+    if (is_late) {
+        aln_late_t *late = &aligner->late[aligner->late_count++];
+
+        late->time_ns = time_ns;
+        late->values = values;
+        late->stream = index;
+        return stream->live ? taken : taken + settle(aligner); /* whether it is live again shows then */
+    }
+    outcome = append(aligner, stream, time_ns, values);
+    if (outcome == ALN_COUNT_ACCEPTED) {
+        note_accepted(aligner, stream, time_ns);
+    }
+    return taken + count_outcome(stream, outcome);
+}
+
+/* Windows that were read since may have made the room that the old segment's last rows waited for. */
+static void finish_ending(aln_aligner_t *aligner)
+{
+    if (aligner->is_ending) {
+        aln_grid_pump(aligner);
+    }
+}
+
+aln_status_t aln_push(aln_aligner_t *aligner, uint32_t stream, const int64_t *times_ns, const float *values,
+                      uint32_t count, uint32_t *accepted)
+{
+    uint32_t taken = 0;
+    uint32_t done = 0;
+
+    if (stream >= aligner->stream_count) {
+        return ALN_ERR_STREAM;
+    }
+    finish_ending(aligner);
+    while (done < count) {
+        aln_stream_t *target = &aligner->streams[stream];
+        const uint32_t fields = target->config.fields;
+        const uint32_t run = append_run(aligner, target, &times_ns[done], &values[(size_t)done * fields], count - done);
+
+        taken += run;
+        done += run;
+        if (done < count) {
+            taken += push_sample(aligner, stream, times_ns[done], &values[(size_t)done * fields]);
+            done++;
+        }
+    }
+    *accepted = taken + settle(aligner);
+    return ALN_OK;
+}
+
+aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, const int64_t *times_ns,
+                            const float *values, uint32_t count, uint32_t *accepted)
+{
+    uint32_t taken = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (streams[i] >= aligner->stream_count || aligner->streams[streams[i]].config.fields != 1) {
+            return ALN_ERR_STREAM;
+        }
+    }
+    finish_ending(aligner);
+    for (uint32_t i = 0; i < count; i++) {
+        if (append_one(aligner, &aligner->streams[streams[i]], times_ns[i], values[i])) {
+            taken++;
+        } else {
+            taken += push_sample(aligner, streams[i], times_ns[i], &values[i]);
+        }
+    }
+    *accepted = taken + settle(aligner);
+    return ALN_OK;
+}
