@@ -274,6 +274,13 @@ def test_a_forced_linear_row_uses_the_right_neighbour_it_knows(build: Build) -> 
     ]
 
 
+def test_the_deadline_forces_no_row_farther_than_max_jump_past_the_newest(build: Build) -> None:
+    aligner = build(stream(), deadline_ms=0, max_jump_ms=30)
+    tick(aligner, "a", 0)
+    assert aligner.poll(ns(1e9)) == 4
+    assert times_of(read(aligner)) == [0, 10, 20, 30]
+
+
 def test_a_final_row_keeps_its_value_when_an_earlier_sample_comes(build: Build) -> None:
     aligner = build(stream(), lateness_ms=30, deadline_ms=30)
     tick(aligner, "a", 0)
