@@ -10,7 +10,7 @@ from cffi import FFI
 
 # setuptools wants the sources relative to the project's root, from where it runs this file.
 C_EXT = Path("c_ext")
-HEADERS = ("ferrule/aligner.h",)
+HEADERS = ("ferrule/aligner.h", "ferrule/ring.h")
 SOURCES = sorted(str(path) for path in (C_EXT / "src").glob("*.c"))
 
 

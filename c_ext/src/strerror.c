@@ -30,6 +30,8 @@ const char *aln_strerror(aln_status_t status)
         return "a duration is out of range, or the deadline is below the lateness";
     case ALN_ERR_TIME:
         return "a time is out of range";
+    case ALN_ERR_FULL:
+        return "the ring is full";
     }
     return "unknown status";
 }

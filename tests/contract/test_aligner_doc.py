@@ -7,10 +7,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "ALIGNER.md").read_text(encoding="utf-8")
-HEADER = (ROOT / "c_ext" / "include" / "ferrule" / "aligner.h").read_text(encoding="utf-8")
+HEADER = "".join(
+    path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "c_ext" / "include" / "ferrule").glob("*.h"))
+)
 INSIDE = "".join(
     path.read_text(encoding="utf-8") for path in sorted((ROOT / "c_ext" / "src").glob("*.[ch]"))
 )
+INVARIANTS = [f"I{number}" for number in range(1, 8)] + [f"R{number}" for number in range(1, 5)]
 
 # Each table of the document, by the title of its first column, and the names it has to list.
 TABLES = {
@@ -62,22 +66,25 @@ def test_document_lists_every_constant_of_the_header() -> None:
 
 
 def test_document_states_the_invariants_in_the_words_of_the_code() -> None:
-    stated = dict(re.findall(r"^### (I\d+)\n\n> (.+)$", DOCUMENT, re.MULTILINE))
+    stated = dict(re.findall(r"^### ([IR]\d+)\n\n> (.+)$", DOCUMENT, re.MULTILINE))
     kept = {
         name: words(sentence)
         for name, sentence in re.findall(
-            r"^ \*  (I\d)  (.+?)(?=\n \*  I\d|\*/)", INSIDE, re.MULTILINE | re.DOTALL
+            r"^ \*  ([IR]\d)  (.+?)(?=\n \*  [IR]\d|\*/)", HEADER + INSIDE, re.MULTILINE | re.DOTALL
         )
     }
-    assert list(stated) == [f"I{number}" for number in range(1, 8)]
+    assert list(stated) == INVARIANTS
     assert stated == kept
 
 
 def test_every_invariant_is_cited_at_a_line_that_keeps_it_and_at_one_that_checks_it() -> None:
-    checks = (ROOT / "c_ext" / "tests" / "invariants.c").read_text(encoding="utf-8")
-    for number in range(1, 8):
-        assert f"/* I{number}" in checks
-        assert f"/* I{number}" in INSIDE
+    tests = ROOT / "c_ext" / "tests"
+    checks = "".join(
+        (tests / name).read_text(encoding="utf-8") for name in ("invariants.c", "test_ring.c")
+    )
+    for name in INVARIANTS:
+        assert f"/* {name}" in checks
+        assert f"/* {name}" in INSIDE
 
 
 def test_document_costs_every_call_of_the_header() -> None:

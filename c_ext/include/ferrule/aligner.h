@@ -6,7 +6,8 @@
  *
  * Samples go in through aln_push and aln_push_mixed, windows come out of aln_window_read. In between stand one
  * ring of samples per stream, kept in time order, and one ring of rows. Nothing is allocated, no clock is read:
- * the caller owns the memory and passes the time in. One thread at a time.
+ * the caller owns the memory and passes the time in. One thread at a time; samples of another thread or of an interrupt
+ * come through ferrule/ring.h.
  *
  * Times are int64 nanoseconds, values float32. Rules and proofs: docs/ALIGNER.md. */
 
@@ -41,7 +42,8 @@ typedef enum {
     ALN_ERR_PERIOD = -9,   /* period is not positive or beyond ALN_TIME_LIMIT / 2 */
     ALN_ERR_WINDOW = -10,  /* window or hop is 0 or above ALN_MAX_WINDOW */
     ALN_ERR_SPAN = -11,    /* a negative duration, or a deadline below the lateness */
-    ALN_ERR_TIME = -12     /* a time beyond ALN_TIME_LIMIT */
+    ALN_ERR_TIME = -12,    /* a time beyond ALN_TIME_LIMIT */
+    ALN_ERR_FULL = -13     /* the ring of raw samples has no room: the newest was refused */
 } aln_status_t;
 
 typedef enum {
