@@ -7,7 +7,7 @@ Rules:
  * A sample that is not accepted is counted by its reason, never dropped silently.
  * A row is final when no acceptable sample can change it, or when the deadline has passed.
  * No window spans two segments.
- * One thread at a time.
+ * One thread at a time; samples of another thread come through a ``device.ring.Ring``.
 """
 
 import difflib
@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntFlag
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,9 @@ import numpy.typing as npt
 from device._native import ffi, lib
 from device.errors import DeviceError
 from device.exit_code import ExitCode
+
+if TYPE_CHECKING:
+    from device.ring import Ring
 
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
@@ -298,6 +301,23 @@ class Aligner:
                 f"stream_ids: up to {int(np.max(stream_ids))} given; each must be below "
                 f"{len(self.streams)} and of a stream with one field"
             )
+        return int(self._accepted[0])
+
+    def drain(self, ring: "Ring", /) -> int:
+        """Push the samples that a ring holds, in the order in which they were pushed there.
+
+        Args:
+            ring: of this aligner; another thread may go on pushing into it.
+
+        Returns:
+            How many were accepted.
+
+        Raises:
+            ValueError: the ring is of another aligner. Nothing was taken.
+        """
+        if ring.aligner is not self:
+            raise ValueError("ring: of another aligner; make one of this")
+        lib.aln_ring_drain(ring.handle, self._aligner, self._accepted)
         return int(self._accepted[0])
 
     def poll(self, now_ns: int, /) -> int:
