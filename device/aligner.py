@@ -32,6 +32,8 @@ _NS_PER_S: Final = 1_000_000_000
 _FOREVER_NS: Final = 2**63 - 1  # INT64_MAX: the core's word for "no limit"
 _LEAST_CAPACITY: Final = 1024  # samples; a chunk pushed at once fits even into a slow stream's ring
 _LEAST_ROWS: Final = 4096
+_LEAST_SCALE: Final = 2.0**-100  # ALN_SCALE_LEAST
+_MOST_SCALE: Final = 2.0**100  # ALN_SCALE_MOST
 
 MODES: Final[Mapping[str, int]] = {
     "hold": lib.ALN_HOLD,
@@ -57,6 +59,7 @@ COUNTERS: Final = (
 NO_AGE_NS: Final = _FOREVER_NS
 
 Float32Array = npt.NDArray[np.float32]
+Int8Array = npt.NDArray[np.int8]
 Int64Array = npt.NDArray[np.int64]
 UInt16Array = npt.NDArray[np.uint16]
 UInt8Array = npt.NDArray[np.uint8]
@@ -117,6 +120,27 @@ class Stream:
     capacity: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Quantization:
+    """How a window becomes int8 codes: standardised column by column, then quantized.
+
+    ``code = round((value - mean) / std * (1 / scale)) + zero_point``, every step in float32, half
+    to even, saturated: what ``device.preprocess`` and LiteRT's QUANTIZE kernel give one after the
+    other.
+
+    Attributes:
+        mean: per column, in the stream's unit.
+        std: per column, same unit, positive.
+        scale: of the model's input tensor; 2**-100 to 2**100.
+        zero_point: of the model's input tensor; -128 to 127.
+    """
+
+    mean: Sequence[float]
+    std: Sequence[float]
+    scale: float
+    zero_point: int
+
+
 class WindowInfo(NamedTuple):
     """What is known of a window beside its values.
 
@@ -157,6 +181,7 @@ class Aligner:
         phase_ns: int = 0,
         max_jump_ms: float = 3_600_000.0,
         rows: int | None = None,
+        quantization: Quantization | None = None,
     ) -> None:
         """Build an aligner.
 
@@ -170,6 +195,7 @@ class Aligner:
             phase_ns: grid times are ``phase_ns + k * period``.
             max_jump_ms: how far ahead of its stream's newest a sample may come.
             rows: rows held between aligning and reading; None: enough for several windows.
+            quantization: for ``read_int8_into``; no stream's ``fill_value`` may then be NaN.
 
         Raises:
             AlignerConfigError: an argument is out of its range; the message names it.
@@ -194,6 +220,7 @@ class Aligner:
         configs = ffi.new("aln_stream_config_t[]", max(1, len(self.streams)))
         for config, stream in zip(configs, self.streams, strict=False):
             _describe_stream(config, stream, horizon_s)
+        described = None if quantization is None else _describe_quantization(quantization, streams)
         config = ffi.new(
             "aln_config_t *",
             {
@@ -209,8 +236,10 @@ class Aligner:
                 "lateness_ns": lateness_ns,
                 "deadline_ns": deadline_ns,
                 "max_jump_ns": _span_ns("max_jump_ms", max_jump_ms),
+                "quantization": ffi.NULL if described is None else described[0],
             },
         )
+        self._is_quantized = quantization is not None
         self._open(config)
 
     def _open(self, config: Any) -> None:
@@ -353,17 +382,38 @@ class Aligner:
             ValueError: an array has another dtype, shape or layout.
         """
         self._check_window("buffer", buffer, np.float32)
+        pointer = ffi.from_buffer("float[]", buffer, require_writable=True)
+        return self._read(lib.aln_window_read, pointer, flags)
+
+    def read_int8_into(
+        self, buffer: Int8Array, /, *, flags: UInt8Array | None = None
+    ) -> WindowInfo | None:
+        """Copy the oldest complete window out as codes for a quantized model, and drop it.
+
+        Args:
+            buffer: shape (window, columns), int8, C-contiguous; written.
+            flags: shape (window, columns), uint8, bits of ``Flag``; written when given.
+
+        Returns:
+            The window's facts, or None when no window is complete; then nothing is written.
+
+        Raises:
+            RuntimeError: the aligner was built without ``quantization``.
+            ValueError: an array has another dtype, shape or layout.
+        """
+        if not self._is_quantized:
+            raise RuntimeError("read_int8_into: no quantization; build the aligner with one")
+        self._check_window("buffer", buffer, np.int8)
+        pointer = ffi.from_buffer("int8_t[]", buffer, require_writable=True)
+        return self._read(lib.aln_window_read_int8, pointer, flags)
+
+    def _read(self, read: Any, pointer: Any, flags: UInt8Array | None) -> WindowInfo | None:
         flags_pointer = ffi.NULL
         if flags is not None:
             self._check_window("flags", flags, np.uint8)
             flags_pointer = ffi.from_buffer("uint8_t[]", flags, require_writable=True)
-        status = lib.aln_window_read(
-            self._aligner,
-            ffi.from_buffer("float[]", buffer, require_writable=True),
-            flags_pointer,
-            self._cell_count,
-            self._info,
-            self._ages,
+        status = read(
+            self._aligner, pointer, flags_pointer, self._cell_count, self._info, self._ages
         )
         if status != lib.ALN_OK:
             return None
@@ -491,3 +541,58 @@ def _describe_stream(config: Any, stream: Stream, horizon_s: float) -> None:
     config.fill_value = stream.fill_value
     config.max_gap_ns = _span_ns(f"{where}: max_gap_ms", stream.max_gap_ms)
     config.timeout_ns = _span_ns(f"{where}: timeout_ms", stream.timeout_ms)
+
+
+def _describe_quantization(
+    quantization: Quantization, streams: Sequence[Stream]
+) -> tuple[Any, Float32Array, Float32Array]:
+    """Return the core's quantization, and the arrays that it points into."""
+    for stream in streams:
+        if math.isnan(stream.fill_value):
+            raise AlignerConfigError(
+                f"stream {stream.name!r}: fill_value is NaN, which has no int8 code; give a number"
+            )
+    columns = [
+        f"stream {stream.name!r}, field {field}"
+        for stream in streams
+        for field in range(stream.fields)
+    ]
+    means = _float32("mean", quantization.mean, columns)
+    stds = _float32("std", quantization.std, columns)
+    if not (stds > 0).all():
+        column = int(np.argmin(stds > 0))
+        raise AlignerConfigError(
+            f"quantization: std {quantization.std[column]} of {columns[column]} "
+            "is no positive float32 number"
+        )
+    if not _LEAST_SCALE <= quantization.scale <= _MOST_SCALE:
+        raise AlignerConfigError(
+            f"quantization: scale {quantization.scale} is not within 2**-100 and 2**100"
+        )
+    described = ffi.new(
+        "aln_quantization_t *",
+        {
+            "means": ffi.from_buffer("float[]", means),
+            "stds": ffi.from_buffer("float[]", stds),
+            "scale": quantization.scale,
+            "zero_point": _in_range("quantization: zero_point", quantization.zero_point, -128, 127),
+        },
+    )
+    return described, means, stds
+
+
+def _float32(what: str, numbers: Sequence[float], columns: Sequence[str]) -> Float32Array:
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused for that
+        array = np.array(numbers, dtype=np.float32)
+    if array.shape != (len(columns),):
+        raise AlignerConfigError(
+            f"quantization: {what} has shape {array.shape}; {len(columns)} columns "
+            f"need ({len(columns)},)"
+        )
+    is_finite = np.isfinite(array)
+    if not is_finite.all():
+        column = int(np.argmin(is_finite))
+        raise AlignerConfigError(
+            f"quantization: {what} {numbers[column]} of {columns[column]} is no float32 number"
+        )
+    return array

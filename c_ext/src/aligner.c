@@ -157,23 +157,18 @@ static void copy_flags(const aln_aligner_t *aligner, uint32_t row, uint8_t *flag
     }
 }
 
-/* In one piece, or in two where the ring ends inside the window. */
-static void copy_cells(const aln_rows_t *rows, uint32_t start_row, float *values)
+/* A window lies in one piece, or in two where the ring ends inside it: cells in the first. */
+static size_t cells_to_wrap(const aln_rows_t *rows, uint32_t start_row)
 {
     const uint32_t to_wrap = rows->row_mask + 1 - (start_row & rows->row_mask);
-    const uint32_t first = rows->window < to_wrap ? rows->window : to_wrap;
-    const size_t row_bytes = rows->columns * sizeof(float);
 
-    ALN_COPY(values, aln_rows_cells(rows, start_row), first * row_bytes);
-    ALN_COPY(values + (size_t)first * rows->columns, rows->cells, (rows->window - first) * row_bytes);
+    return (size_t)(rows->window < to_wrap ? rows->window : to_wrap) * rows->columns;
 }
 
-aln_status_t aln_window_read(aln_aligner_t *aligner, float *values, uint8_t *flags, size_t cell_count,
-                             aln_window_info_t *info, int64_t *ages_ns)
+/* The oldest complete window. */
+static aln_status_t find_window(aln_aligner_t *aligner, size_t cell_count, const aln_window_t **window)
 {
     aln_rows_t *rows = &aligner->rows;
-    const aln_window_t *window;
-    const int64_t *window_ages_ns;
 
     if (cell_count != (size_t)rows->window * rows->columns) {
         return ALN_ERR_BUFFER;
@@ -184,9 +179,18 @@ aln_status_t aln_window_read(aln_aligner_t *aligner, float *values, uint8_t *fla
     if (rows->window_head == rows->window_tail) {
         return ALN_ERR_EMPTY;
     }
-    window = &rows->windows[rows->window_tail & rows->window_mask];
-    window_ages_ns = &rows->ages_ns[(size_t)(rows->window_tail & rows->window_mask) * rows->stream_count];
-    copy_cells(rows, window->start_row, values);
+    *window = &rows->windows[rows->window_tail & rows->window_mask];
+    return ALN_OK;
+}
+
+/* Copy what stands beside the oldest window's values, and drop it. */
+static void take_window(aln_aligner_t *aligner, const aln_window_t *window, uint8_t *flags, aln_window_info_t *info,
+                        int64_t *ages_ns)
+{
+    aln_rows_t *rows = &aligner->rows;
+    const int64_t *window_ages_ns =
+        &rows->ages_ns[(size_t)(rows->window_tail & rows->window_mask) * rows->stream_count];
+
     for (uint32_t row = 0; flags != NULL && row < rows->window; row++) {
         copy_flags(aligner, window->start_row + row, flags + (size_t)row * rows->columns);
     }
@@ -195,6 +199,41 @@ aln_status_t aln_window_read(aln_aligner_t *aligner, float *values, uint8_t *fla
     }
     *info = window->info;
     aln_rows_drop_window(rows);
+}
+
+aln_status_t aln_window_read(aln_aligner_t *aligner, float *values, uint8_t *flags, size_t cell_count,
+                             aln_window_info_t *info, int64_t *ages_ns)
+{
+    const aln_rows_t *rows = &aligner->rows;
+    const aln_window_t *window = NULL;
+    const aln_status_t status = find_window(aligner, cell_count, &window);
+    size_t first;
+
+    if (status != ALN_OK) {
+        return status;
+    }
+    first = cells_to_wrap(rows, window->start_row);
+    ALN_COPY(values, aln_rows_cells(rows, window->start_row), first * sizeof(*values));
+    ALN_COPY(values + first, rows->cells, (cell_count - first) * sizeof(*values));
+    take_window(aligner, window, flags, info, ages_ns);
+    return ALN_OK;
+}
+
+aln_status_t aln_window_read_int8(aln_aligner_t *aligner, int8_t *codes, uint8_t *flags, size_t cell_count,
+                                  aln_window_info_t *info, int64_t *ages_ns)
+{
+    const aln_rows_t *rows = &aligner->rows;
+    const aln_window_t *window = NULL;
+    const aln_status_t status = rows->codes == NULL ? ALN_ERR_QUANTIZATION : find_window(aligner, cell_count, &window);
+    size_t first;
+
+    if (status != ALN_OK) {
+        return status;
+    }
+    first = cells_to_wrap(rows, window->start_row);
+    ALN_COPY(codes, aln_rows_codes(rows, window->start_row), first);
+    ALN_COPY(codes + first, rows->codes, cell_count - first);
+    take_window(aligner, window, flags, info, ages_ns);
     return ALN_OK;
 }
 

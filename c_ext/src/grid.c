@@ -79,6 +79,9 @@ static void write_rows(aln_aligner_t *aligner, int64_t t0_ns, uint32_t count)
         newest_ns = aln_stream_fill(&aligner->streams[i], &own);
         ages_ns[i] = newest_ns == INT64_MAX ? INT64_MAX : last_ns - newest_ns;
     }
+    if (rows->codes != NULL) { /* here, because windows that overlap share their rows */
+        aln_quantize(&aligner->quantizer, run.cells, (size_t)count * rows->columns, aln_rows_codes(rows, rows->head));
+    }
     aligner->has_row = true;
     aligner->last_row_ns = last_ns;
     aln_rows_commit(rows, count, last_ns, aligner->period_ns, aligner->segment);

@@ -69,6 +69,9 @@ static aln_status_t check(const aln_config_t *config)
             return status;
         }
     }
+    if (config->quantization != NULL && !aln_quantizer_can(config)) {
+        return ALN_ERR_QUANTIZATION;
+    }
     return ALN_OK;
 }
 
@@ -158,6 +161,10 @@ aln_status_t aln_layout(const aln_config_t *config, unsigned char *base, size_t 
         uint8_t *flags = take(&block, (uint64_t)config->row_capacity * config->stream_count, sizeof(*flags));
         aln_window_t *windows = take(&block, window_capacity, sizeof(*windows));
         int64_t *ages_ns = take(&block, (uint64_t)window_capacity * config->stream_count, sizeof(*ages_ns));
+        const bool is_quantized = config->quantization != NULL;
+        int8_t *codes = take(&block, is_quantized ? (uint64_t)config->row_capacity * columns : 0, sizeof(*codes));
+        float *means = take(&block, is_quantized ? aln_quantizer_cells(columns) : 0, sizeof(*means));
+        float *stds = take(&block, is_quantized ? aln_quantizer_cells(columns) : 0, sizeof(*stds));
 
         if (base != NULL) {
             describe(self, config);
@@ -167,6 +174,10 @@ aln_status_t aln_layout(const aln_config_t *config, unsigned char *base, size_t 
             self->rows.flags = flags;
             self->rows.windows = windows;
             self->rows.ages_ns = ages_ns;
+            if (is_quantized) {
+                self->rows.codes = codes;
+                aln_quantizer_init(&self->quantizer, config->quantization, columns, means, stds);
+            }
             *aligner = self;
         }
     }

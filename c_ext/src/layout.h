@@ -4,11 +4,13 @@
 
 /* What an aligner consists of, and where each part lies in the caller's memory. */
 
+#include "quantize.h"
 #include "rows.h"
 #include "stream.h"
 
 struct aln_aligner {
     aln_rows_t rows;
+    aln_quantizer_t quantizer;
     uint32_t stream_count;
     uint32_t segment;           /* segments with samples before this one */
     int64_t period_ns;

@@ -30,6 +30,7 @@ typedef struct {
     uint32_t window_tail;
     uint64_t seq;            /* windows queued so far */
     float *cells;            /* (row_capacity, columns) */
+    int8_t *codes;           /* (row_capacity, columns); NULL: float32 only */
     uint8_t *flags;          /* (row_capacity, stream_count) */
     aln_window_t *windows;   /* (window_mask + 1) */
     int64_t *ages_ns;        /* (window_mask + 1, stream_count) */
@@ -41,6 +42,11 @@ uint32_t aln_rows_writable(const aln_rows_t *rows);
 static inline float *aln_rows_cells(const aln_rows_t *rows, uint32_t row)
 {
     return &rows->cells[(size_t)(row & rows->row_mask) * rows->columns];
+}
+
+static inline int8_t *aln_rows_codes(const aln_rows_t *rows, uint32_t row)
+{
+    return &rows->codes[(size_t)(row & rows->row_mask) * rows->columns];
 }
 
 static inline uint8_t *aln_rows_flags(const aln_rows_t *rows, uint32_t row)

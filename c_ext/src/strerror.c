@@ -32,6 +32,8 @@ const char *aln_strerror(aln_status_t status)
         return "a time is out of range";
     case ALN_ERR_FULL:
         return "the ring is full";
+    case ALN_ERR_QUANTIZATION:
+        return "there is no quantization, it is out of range, or a fill is NaN";
     }
     return "unknown status";
 }

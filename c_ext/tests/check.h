@@ -27,6 +27,7 @@ void check_set_case(uint32_t configuration, uint32_t seed);
 /* One per subject. */
 void test_config(void);
 void test_push(void);
+void test_quantize(void);
 void test_ring(void);
 void test_rows(void);
 void test_time(void);

@@ -74,6 +74,7 @@ int main(void)
 {
     test_config();
     test_push();
+    test_quantize();
     test_ring();
     test_rows();
     test_time();

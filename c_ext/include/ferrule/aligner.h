@@ -43,7 +43,8 @@ typedef enum {
     ALN_ERR_WINDOW = -10,  /* window or hop is 0 or above ALN_MAX_WINDOW */
     ALN_ERR_SPAN = -11,    /* a negative duration, or a deadline below the lateness */
     ALN_ERR_TIME = -12,    /* a time beyond ALN_TIME_LIMIT */
-    ALN_ERR_FULL = -13     /* the ring of raw samples has no room: the newest was refused */
+    ALN_ERR_FULL = -13,    /* the ring of raw samples has no room: the newest was refused */
+    ALN_ERR_QUANTIZATION = -14 /* no quantization, one out of range, or a fill that is NaN */
 } aln_status_t;
 
 typedef enum {
@@ -92,6 +93,14 @@ typedef struct {
     int64_t timeout_ns; /* >= 0; INT64_MAX: never */
 } aln_stream_config_t;
 
+/* A value's code is round((value - mean) / std * (1 / scale)) + zero_point, in float32, half to even, saturated. */
+typedef struct {
+    const float *means; /* (columns), finite */
+    const float *stds;  /* (columns), finite, > 0 */
+    float scale;        /* 2^-100 .. 2^100 */
+    int32_t zero_point; /* -128 .. 127 */
+} aln_quantization_t;
+
 typedef struct {
     const aln_stream_config_t *streams;
     uint32_t stream_count;
@@ -103,6 +112,7 @@ typedef struct {
     int64_t lateness_ns;   /* >= 0 */
     int64_t deadline_ns;   /* >= lateness; INT64_MAX: none */
     int64_t max_jump_ns;   /* >= 0 */
+    const aln_quantization_t *quantization; /* NULL: windows are float32 only */
 } aln_config_t;
 
 typedef struct {
@@ -145,6 +155,10 @@ uint32_t aln_windows_ready(aln_aligner_t *aligner);
 aln_status_t aln_window_read(aln_aligner_t *aligner, float *values, uint8_t *flags, size_t cell_count,
                              aln_window_info_t *info, int64_t *ages_ns);
 
+/* The same, the values as the codes of the configured quantization: what a quantized model takes. */
+aln_status_t aln_window_read_int8(aln_aligner_t *aligner, int8_t *codes, uint8_t *flags, size_t cell_count,
+                                  aln_window_info_t *info, int64_t *ages_ns);
+
 /* Copy a stream's ALN_COUNTERS counters. */
 aln_status_t aln_counters(const aln_aligner_t *aligner, uint32_t stream, uint64_t *counters);
 
@@ -155,6 +169,10 @@ const char *aln_strerror(aln_status_t status);
 
 /* Times beyond +-2^62 ns (146 years) are refused, so that no difference of two overflows. */
 #define ALN_TIME_LIMIT (((int64_t)1 << 62) - 1)
+
+/* Scales beyond these are refused: within, no code depends on subnormal numbers, which LiteRT flushes to zero. */
+#define ALN_SCALE_LEAST 0x1p-100f
+#define ALN_SCALE_MOST 0x1p100f
 
 #ifdef __cplusplus
 }
