@@ -96,6 +96,18 @@ static void halves_go_to_the_even_code(void)
     CHECK_EQUAL(code_of(&config, 1.5f), -1);
 }
 
+/* 885.5 / 7 is 126.5, 885.5 * (1 / 7) is more; 159.25 * (1 / 1.3) is 122.5, 159.25 / 1.3 is more. */
+static void the_deviation_divides_and_the_inverse_scale_multiplies(void)
+{
+    const aln_config_t config = plain(1);
+
+    stds[0] = 7.0f;
+    CHECK_EQUAL(code_of(&config, 885.5f), 126);
+    stds[0] = 1.0f;
+    quantization.scale = 1.3f;
+    CHECK_EQUAL(code_of(&config, 159.25f), 122);
+}
+
 static void codes_saturate(void)
 {
     const aln_config_t config = plain(1);
@@ -350,6 +362,7 @@ static void a_fill_that_has_no_code_is_refused(void)
 void test_quantize(void)
 {
     RUN(halves_go_to_the_even_code);
+    RUN(the_deviation_divides_and_the_inverse_scale_multiplies);
     RUN(codes_saturate);
     RUN(what_float32_cannot_hold_saturates);
     RUN(every_column_has_its_own_mean_and_deviation);
