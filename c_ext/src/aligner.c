@@ -144,7 +144,15 @@ uint32_t aln_windows_ready(aln_aligner_t *aligner)
     return aligner->rows.window_head - aligner->rows.window_tail;
 }
 
-static void copy_flags(const aln_aligner_t *aligner, uint32_t row, uint8_t *flags)
+/* A window lies in one piece, or in two where the ring ends inside it: cells in the first. */
+static size_t cells_to_wrap(const aln_rows_t *rows, uint32_t start_row)
+{
+    const uint32_t to_wrap = rows->row_mask + 1 - (start_row & rows->row_mask);
+
+    return (size_t)(rows->window < to_wrap ? rows->window : to_wrap) * rows->columns;
+}
+
+static void spread_flags(const aln_aligner_t *aligner, uint32_t row, uint8_t *flags)
 {
     const uint8_t *stream_flags = aln_rows_flags(&aligner->rows, row);
 
@@ -157,12 +165,21 @@ static void copy_flags(const aln_aligner_t *aligner, uint32_t row, uint8_t *flag
     }
 }
 
-/* A window lies in one piece, or in two where the ring ends inside it: cells in the first. */
-static size_t cells_to_wrap(const aln_rows_t *rows, uint32_t start_row)
+/* A stream's flag is that of all its fields; where each has one, they are the cells' already. */
+static void copy_flags(const aln_aligner_t *aligner, uint32_t start_row, uint8_t *flags)
 {
-    const uint32_t to_wrap = rows->row_mask + 1 - (start_row & rows->row_mask);
+    const aln_rows_t *rows = &aligner->rows;
 
-    return (size_t)(rows->window < to_wrap ? rows->window : to_wrap) * rows->columns;
+    if (rows->columns == rows->stream_count) {
+        const size_t first = cells_to_wrap(rows, start_row);
+
+        ALN_COPY(flags, aln_rows_flags(rows, start_row), first);
+        ALN_COPY(flags + first, rows->flags, (size_t)rows->window * rows->columns - first);
+        return;
+    }
+    for (uint32_t row = 0; row < rows->window; row++) {
+        spread_flags(aligner, start_row + row, flags + (size_t)row * rows->columns);
+    }
 }
 
 /* The oldest complete window. */
@@ -191,8 +208,8 @@ static void take_window(aln_aligner_t *aligner, const aln_window_t *window, uint
     const int64_t *window_ages_ns =
         &rows->ages_ns[(size_t)(rows->window_tail & rows->window_mask) * rows->stream_count];
 
-    for (uint32_t row = 0; flags != NULL && row < rows->window; row++) {
-        copy_flags(aligner, window->start_row + row, flags + (size_t)row * rows->columns);
+    if (flags != NULL) {
+        copy_flags(aligner, window->start_row, flags);
     }
     for (uint32_t i = 0; i < aligner->stream_count; i++) {
         ages_ns[i] = window_ages_ns[i];
