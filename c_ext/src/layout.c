@@ -29,7 +29,7 @@ static aln_status_t check_stream(const aln_stream_config_t *stream)
     if (!is_capacity(stream->capacity, 2)) {
         return ALN_ERR_CAPACITY;
     }
-    if ((int)stream->mode < (int)ALN_HOLD || (int)stream->mode > (int)ALN_MAX) {
+    if ((uint32_t)stream->mode > (uint32_t)ALN_MAX) { /* an enum is as small as a byte where the ABI likes it so */
         return ALN_ERR_MODE;
     }
     if (stream->fill != ALN_FILL_CONSTANT && stream->fill != ALN_FILL_PREVIOUS) {
