@@ -32,6 +32,7 @@ void test_ring(void);
 void test_rows(void);
 void test_time(void);
 void test_windows(void);
+void test_golden(void);
 void test_stress(void);
 
 #endif

@@ -7,7 +7,7 @@
 
 static union {
     int64_t alignment;
-    unsigned char bytes[65536];
+    unsigned char bytes[FIXTURE_MEMORY_BYTES];
 } memory;
 
 static window_t window;
@@ -68,10 +68,11 @@ aln_aligner_t *open_aligner(const aln_config_t *config)
 
 bool push_value(aln_aligner_t *aligner, uint32_t stream, int64_t time_ns, float value)
 {
-    static float values[ALN_MAX_FIELDS];
+    float values[MAX_FIELDS];
     uint32_t accepted = 99;
 
-    for (uint32_t i = 0; i < aligner->streams[stream].config.fields; i++) {
+    CHECK(aligner->streams[stream].config.fields <= MAX_FIELDS);
+    for (uint32_t i = 0; i < MAX_FIELDS; i++) {
         values[i] = value;
     }
     invariants_before(aligner);

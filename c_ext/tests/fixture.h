@@ -8,8 +8,14 @@
 
 #define NO_LIMIT INT64_MAX
 
+/* What a test's aligner may take; a small target gives less. */
+#ifndef FIXTURE_MEMORY_BYTES
+#define FIXTURE_MEMORY_BYTES 65536
+#endif
+
 enum {
     MAX_CELLS = 256,
+    MAX_FIELDS = 4,
     MAX_AGES = 4
 };
 

@@ -10,8 +10,8 @@
 /* Largest aligner that can be watched. */
 enum {
     WATCHED_STREAMS = 4,
-    WATCHED_SAMPLES = 64,
-    WATCHED_WINDOWS = 64
+    WATCHED_SAMPLES = 32,
+    WATCHED_WINDOWS = 32
 };
 
 void invariants_before(const aln_aligner_t *aligner);

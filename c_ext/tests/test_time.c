@@ -446,7 +446,10 @@ static void batching_and_asking_do_not_change_what_comes_out(void)
     static const uint16_t numbers[] = {0, 1, 0, 1, 0, 0, 1, 1, 0, 1};
     static const int64_t times_ns[] = {12, 15, 3, 24, 22, 31, 44, 37, 55, 56};
     static const float values[] = {1.0f, 2.0f, 3.0f, 4.0f, 5.0f, 6.0f, 7.0f, 8.0f, 9.0f, 1.5f};
-    static window_t first[16];
+    static struct {
+        int64_t t0_ns;
+        float values[2];
+    } first[16];
     int counts[2] = {0, 0};
 
     for (int round = 0; round < 2; round++) {
@@ -468,11 +471,13 @@ static void batching_and_asking_do_not_change_what_comes_out(void)
         }
         while ((window = read_window(aligner)) != NULL && counts[round] < 16) {
             if (round == 0) {
-                first[counts[0]] = *window;
+                first[counts[0]].t0_ns = window->info.t0_ns;
+                first[counts[0]].values[0] = window->values[0];
+                first[counts[0]].values[1] = window->values[1];
             } else {
                 CHECK(window->values[0] == first[counts[1]].values[0] &&
                       window->values[1] == first[counts[1]].values[1]);
-                CHECK_EQUAL(window->info.t0_ns, first[counts[1]].info.t0_ns);
+                CHECK_EQUAL(window->info.t0_ns, first[counts[1]].t0_ns);
             }
             counts[round]++;
         }
