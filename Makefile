@@ -1,9 +1,10 @@
 # demo: the main job on real data · test: all tests but the long ones · check: format, lint, imports, types
-# bench: figures against their goals · clean: what was built. Each sets up .venv first.
+# test-arm: the C core on emulated Arm, and its size · bench: figures against their goals · clean: what was built.
+# Each sets up .venv first.
 PYTHON := .venv/bin/python
-C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch])
+C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch] c_ext/tests/arm/*.c)
 
-.PHONY: demo test test-long check bench setup test-tools format lock clean
+.PHONY: demo test test-long test-arm check bench setup test-tools arm-tools format lock clean
 
 demo: setup
 	.venv/bin/ferrule demo -o build/demo
@@ -12,7 +13,10 @@ test: setup test-tools
 	$(PYTHON) -m pytest
 
 test-long: setup test-tools
-	$(PYTHON) -m pytest -m "slow or not slow"
+	$(PYTHON) -m pytest -m "not arm"
+
+test-arm: setup arm-tools
+	$(PYTHON) -m pytest -m arm
 
 check: setup
 	.venv/bin/ruff format --check .
@@ -34,6 +38,9 @@ setup:
 
 test-tools:
 	.ci/test-tools
+
+arm-tools:
+	.ci/arm-tools
 
 # Needs uv (pip install uv). Hashes, and no index's address.
 lock:

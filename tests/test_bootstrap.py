@@ -228,5 +228,5 @@ def test_a_change_of_what_decides_sets_up_again(machine: Machine, changed: str) 
 
 
 def test_the_script_may_be_run() -> None:
-    for name in ("bootstrap.sh", ".ci/run", ".ci/test-tools"):
+    for name in ("bootstrap.sh", ".ci/run", ".ci/test-tools", ".ci/arm-tools"):
         assert os.access(ROOT / name, os.X_OK), name

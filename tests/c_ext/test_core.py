@@ -26,8 +26,8 @@ FLAGS = (
     "-Wswitch-enum",
     "-Werror",
     "-ffp-contract=off",  # a fused multiply-add would give other bytes on Arm than on x86-64
-    f"-I{C_EXT / 'include'}",
 )
+INCLUDE = f"-I{C_EXT / 'include'}"  # last, so that a test's own headers come before
 SOURCE_FLAGS = ("-ffreestanding",)
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 
@@ -56,22 +56,25 @@ def compile_objects(
     objects = []
     for source in sources:
         objects.append(str(folder / f"{source.parent.name}_{source.stem}.o"))
-        done = run([cc, *flags, *FLAGS, "-c", str(source), "-o", objects[-1]], COMPILE_TIMEOUT_S)
+        done = run(
+            [cc, *FLAGS, *flags, INCLUDE, "-c", str(source), "-o", objects[-1]], COMPILE_TIMEOUT_S
+        )
         assert done.returncode == 0, done.stdout
     return objects
 
 
-def build_suite(cc: str, flags: Sequence[str], folder: Path) -> Path:
+def build_suite(cc: str, flags: Sequence[str], folder: Path) -> list[str]:
+    """Return the command that runs it."""
     objects = compile_objects(cc, SOURCES, [*SOURCE_FLAGS, *flags], folder)
     objects += compile_objects(cc, TESTS, flags, folder)
     suite = folder / "suite"
     done = run([cc, *flags, *objects, "-o", str(suite)], COMPILE_TIMEOUT_S)
     assert done.returncode == 0, done.stdout
-    return suite
+    return [str(suite)]
 
 
-def assert_suite_passes(suite: Path, timeout_s: float = RUN_TIMEOUT_S) -> None:
-    done = run([str(suite)], timeout_s)
+def assert_suite_passes(command: Sequence[str], timeout_s: float = RUN_TIMEOUT_S) -> None:
+    done = run(command, timeout_s)
     last_line = done.stdout.rpartition("\n")[0].rpartition("\n")[2]
     assert done.returncode == 0, done.stdout
     assert last_line.endswith(" passed, 0 failed"), done.stdout
