@@ -179,7 +179,7 @@ class Aligner:
         lateness_ms: float = 0.0,
         deadline_ms: float | None = None,
         phase_ns: int = 0,
-        max_jump_ms: float = 3_600_000.0,
+        max_jump_ms: float | None = 3_600_000.0,
         rows: int | None = None,
         quantization: Quantization | None = None,
     ) -> None:
@@ -193,7 +193,7 @@ class Aligner:
             lateness_ms: how far behind its stream's newest a sample may come.
             deadline_ms: age at which a row is final whatever is missing; None: never.
             phase_ns: grid times are ``phase_ns + k * period``.
-            max_jump_ms: how far ahead of its stream's newest a sample may come.
+            max_jump_ms: how far ahead of its stream's newest a sample may come; None: any distance.
             rows: rows held between aligning and reading; None: enough for several windows.
             quantization: for ``read_int8_into``; no stream's ``fill_value`` may then be NaN.
 

@@ -78,19 +78,7 @@ def build_aligner(flow: Flow, /) -> Aligner:
     """
     settings = flow.aligner
     return Aligner(
-        [
-            Stream(
-                config.name,
-                rate_hz=config.rate_hz,
-                fields=len(config.fields),
-                mode=config.mode,
-                max_gap_ms=config.max_gap_ms,
-                timeout_ms=config.timeout_ms,
-                fill=config.fill,
-                fill_value=config.fill_value,
-            )
-            for config in flow.streams
-        ],
+        streams_of(flow),
         grid_hz=settings.grid_hz,
         window=settings.window,
         hop=settings.hop,
@@ -98,6 +86,23 @@ def build_aligner(flow: Flow, /) -> Aligner:
         deadline_ms=settings.deadline_ms,
         max_jump_ms=settings.max_jump_ms,
     )
+
+
+def streams_of(flow: Flow, /) -> list[Stream]:
+    """Return a flow's streams as the aligner takes them."""
+    return [
+        Stream(
+            config.name,
+            rate_hz=config.rate_hz,
+            fields=len(config.fields),
+            mode=config.mode,
+            max_gap_ms=config.max_gap_ms,
+            timeout_ms=config.timeout_ms,
+            fill=config.fill,
+            fill_value=config.fill_value,
+        )
+        for config in flow.streams
+    ]
 
 
 def _check_fit(engine: Engine, flow: Flow, columns: int, where: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from device.exit_code import ExitCode
 from device.status import STATUS_FILE
+from tests.toolkit.align.recordings import jittered, write_csv
 from tests.toolkit.push.board import wait_until
 from tests.toolkit.push.cable import laid
 from toolkit.board import Board, board_names
@@ -62,6 +63,7 @@ def workplace(tmp_path: Path) -> Iterator[Path]:
     standardised = (windows - np.float32(facts["mean"])) / np.float32(facts["std"])
     np.savez(tmp_path / "samples.npz", window=standardised)
     (tmp_path / "flow.toml").write_text(flow_text(speed=1), encoding="utf-8")
+    write_csv(tmp_path / "recording.csv", jittered())
     (tmp_path / "board").mkdir()
     with laid() as cable:
         (tmp_path / "port").symlink_to(cable.host)
@@ -77,6 +79,7 @@ def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
     placeholders = {
         "MODEL.onnx": "har.onnx",
         "SAMPLES.npz": "samples.npz",
+        "RECORDING.csv": "recording.csv",
         "MODEL-int8": "har-int8",
         "ROOT": "board",
         "PORT": "port",
@@ -109,6 +112,7 @@ def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
     texts = {line.split()[0].rpartition("/")[2] + " " + line.split()[1]: text
              for line, text in said.items()}  # fmt: skip
     assert "int8" in texts["ferrule convert"]
+    assert "written: aligned.csv, aligned.svg" in texts["ferrule align"]
     assert "state      running" in texts["ferrule-device status"]
     assert "flow       har" in texts["ferrule-device status"]
     assert texts["ferrule push"].startswith("the board runs ")

@@ -33,3 +33,15 @@ class FileUnreadableError(ToolkitError, OSError):
         super().__init__(f"{path}: {reason}; check the permissions and the disk")
         self.path = path
         self.reason = reason
+
+
+class PackageMissingError(ToolkitError, ModuleNotFoundError):
+    """A package that only some commands need is not installed."""
+
+    exit_code = ExitCode.MISSING
+
+    def __init__(self, package: str, requirement: str) -> None:
+        super().__init__(
+            f"{package}: the package is not installed; run: python -m pip install '{requirement}'"
+        )
+        self.package = package

@@ -24,6 +24,7 @@ VERBS: Final = {
     "convert": "convert an ONNX model to TFLite variants, with a report",
     "converter": "make or show the environment of the converter",
     "bundle": "make or show the file that a board installs",
+    "align": "bring a recording onto one grid, as a board would",
     "push": "send a bundle to a running board",
     "demo": "run the whole way on a real recording",
 }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from toolkit.convert.errors import DataError
 from toolkit.convert.onnx_model import TensorSpec
 from toolkit.errors import FileMissingError, FileUnreadableError
+from toolkit.npz import unpacked_bytes
 
 MAX_DATA_BYTES: Final = 4 * 2**30  # unpacked; a calibration set is some hundred samples
 _LABELS: Final = "labels"
@@ -78,7 +78,7 @@ def _read(path: Path, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray]:
     loaded: Any = None
     try:
         with path.open("rb") as stream:
-            if _unpacked_bytes(stream) <= MAX_DATA_BYTES:
+            if unpacked_bytes(stream) <= MAX_DATA_BYTES:
                 loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.lib.npyio.NpzFile):
                 return {name: np.asarray(loaded[name]) for name in loaded.files}
@@ -96,17 +96,6 @@ def _read(path: Path, inputs: Sequence[TensorSpec]) -> dict[str, AnyArray]:
             str(path), f"the model has the inputs {names}: save a .npz with these names"
         )
     return {inputs[0].name: np.asarray(loaded)}
-
-
-def _unpacked_bytes(stream: BinaryIO) -> int:
-    """Return what the file says it unpacks to; leaves the stream at its start."""
-    if zipfile.is_zipfile(stream):
-        with zipfile.ZipFile(stream) as archive:
-            size = sum(member.file_size for member in archive.infolist())
-    else:
-        size = stream.seek(0, os.SEEK_END)
-    stream.seek(0)
-    return size
 
 
 def _check_names(path: Path, given: Sequence[str], wanted: Sequence[str]) -> None:

@@ -9,10 +9,10 @@ Rules it keeps:
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from toolkit.atomic_file import replacing
 from toolkit.convert.report import REPORT_NAME, Report
 from toolkit.errors import FileUnreadableError
 
@@ -37,20 +37,12 @@ def deliver(
         for name in stale:
             (folder / name).unlink(missing_ok=True)
         for name, content in contents.items():
-            _write(folder / name, content)
+            with replacing(folder / name) as stream:
+                stream.write(content)
         text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
-        _write(folder / REPORT_NAME, text.encode())
+        with replacing(folder / REPORT_NAME) as stream:
+            stream.write(text.encode())
+    except FileUnreadableError:
+        raise
     except OSError as error:
         raise FileUnreadableError(str(folder), error.strerror or "cannot be written") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with partial.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ from toolkit.demo.recordings import (
     Recording,
     load_recordings,
 )
-from toolkit.demo.report import Excerpt, Material, write_report
+from toolkit.demo.report import Material, Signals, write_report
 from toolkit.demo.session import Session, play
 from toolkit.errors import ToolkitError
 from toolkit.fit import Need, check
@@ -267,7 +267,7 @@ def _material(
     )
 
 
-def _excerpt(line: Line, window: HostWindow, model: Model) -> Excerpt:
+def _excerpt(line: Line, window: HostWindow, model: Model) -> Signals:
     """One window's rows, and the raw samples they were made of."""
     period_ns = round(1e9 / model.flow.aligner.grid_hz)
     start_ns = window.info.t0_ns
@@ -277,7 +277,7 @@ def _excerpt(line: Line, window: HostWindow, model: Model) -> Excerpt:
         times_ns, values = evidence.raw_samples(line.sent, model, name)
         is_inside = (times_ns >= start_ns) & (times_ns < end_ns)
         raw[name] = (times_ns[is_inside], values[is_inside])
-    return Excerpt(
+    return Signals(
         raw=raw,
         aligned_times_ns=start_ns + np.arange(len(window.values), dtype=np.int64) * period_ns,
         aligned=window.values,

@@ -3,7 +3,6 @@
 The same material gives the same bytes, and nothing in a picture points outside of it.
 """
 
-import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self
 
 import numpy as np
 import numpy.typing as npt
+
+from toolkit import plot
+from toolkit.align.picture import Signals, draw_signals
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,63 +27,12 @@ Given = ParamSpec("Given")
 
 REJECTED: Final = -1  # in place of a label
 
-# Okabe and Ito's colours, which people who see colours differently can tell apart.
-_BLUE: Final = "#0072b2"
-_RED: Final = "#d55e00"
-_GREEN: Final = "#009e73"
-_PURPLE: Final = "#a3548a"
-_LINES: Final = (_BLUE, _RED, _GREEN)
-_GREY: Final = "#8a8f98"
-_BAND: Final = "#c3d9e8"
-_INK: Final = "#22262b"
-
-_WIDTH_IN: Final = 10.0
-_STYLE: Final[dict[Any, Any]] = {
-    "axes.axisbelow": True,
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "axes.titlesize": 9,
-    "font.family": ["sans-serif"],
-    "font.size": 8.5,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "svg.fonttype": "none",
-    "text.color": _INK,
-    "text.parse_math": False,  # a label may hold a dollar sign
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
-
-_ZOOM_ROWS: Final = 20
 _TIMELINE_WINDOWS: Final = 600  # side by side: more of them cannot be told apart
 _LEAST_RUN: Final = 0.012  # share of the width in which a number can be read
 _LATENCY_BINS: Final = 60
 _LEAST_LATENCY_MS: Final = 1e-3  # a logarithm needs a positive value
 _SHARES: Final = ((0.0, 0.5, 1.0), ("0%", "50%", "100%"))  # ticks
 _KIB: Final = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """A few seconds of the signals, before and after the aligner.
-
-    Attributes:
-        raw: per stream the samples' times, shape (n,), int64, nanoseconds, and values, shape
-            (n, fields), float32; streams in the order of the columns.
-        aligned_times_ns: shape (m,), int64, of the grid's rows.
-        aligned: shape (m, columns), float32, NaN where missing.
-        columns: names.
-        units: of the columns.
-    """
-
-    raw: Mapping[str, tuple[Int64Array, Float32Array]]
-    aligned_times_ns: Int64Array
-    aligned: Float32Array
-    columns: tuple[str, ...]
-    units: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +51,7 @@ class Material:
     """
 
     labels: tuple[str, ...]
-    excerpt: Excerpt
+    excerpt: Signals
     truths: Int64Array
     predictions: Int64Array
     recordings: Int64Array
@@ -127,82 +78,14 @@ def _picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
 
     @wraps(draw)
     def svg(*args: Given.args, **kwargs: Given.kwargs) -> str:
-        import matplotlib as mpl
-
-        with mpl.rc_context():
-            mpl.rcdefaults()  # whatever the user's own style is
-            mpl.rcParams.update({**_STYLE, "svg.hashsalt": draw.__name__})
-            buffer = io.StringIO()
-            nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-            draw(*args, **kwargs).savefig(buffer, format="svg", metadata=nothing)
-        text = buffer.getvalue()
+        text = plot.render(lambda: draw(*args, **kwargs), "svg", salt=draw.__name__).decode()
         # Groups are named alike in every picture, and an id may be in a page but once.
         return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
 
     return svg
 
 
-def _figure(height_in: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(_WIDTH_IN, height_in), layout="constrained")
-
-
-@_picture
-def draw_excerpt(excerpt: Excerpt) -> "Figure":
-    """Draw samples and grid rows on one time axis, one panel per stream, with a closer look."""
-    figure = _figure(2.4 * len(excerpt.raw) + 0.2)
-    grid = figure.subplots(len(excerpt.raw), 2, squeeze=False, sharex="col", width_ratios=(1.7, 1))
-    closer = _liveliest(excerpt)
-    start_ns = int(excerpt.aligned_times_ns[0])
-    rows_s = (excerpt.aligned_times_ns - start_ns) / 1e9
-    first = 0
-    for panels, (name, (times_ns, values)) in zip(grid, excerpt.raw.items(), strict=True):
-        columns = range(first, first + values.shape[1])
-        first = columns.stop
-        for axes in panels:
-            for place, column in enumerate(columns):
-                color = _LINES[place % len(_LINES)]
-                axes.plot(
-                    rows_s, excerpt.aligned[:, column], "|-", color=color, linewidth=0.8,
-                    markersize=3 if axes is panels[0] else 6, markeredgewidth=0.8,
-                    label=excerpt.columns[column],
-                )  # fmt: skip
-                axes.plot(
-                    (times_ns - start_ns) / 1e9, values[:, place], "o", color=color,
-                    markersize=2.6, markeredgewidth=0,
-                )  # fmt: skip
-        panels[0].set_title(name)
-        panels[0].set_ylabel(excerpt.units[columns.start])
-        panels[0].legend(
-            loc="lower right", bbox_to_anchor=(1, 1), ncols=len(columns), borderaxespad=0.1
-        )
-        panels[0].axvspan(rows_s[closer.start], rows_s[closer.stop - 1], color="#eef0f2", zorder=0)
-        _look_closer(panels[1], rows_s[closer], excerpt.aligned[closer, columns.start : first])
-    grid[-1][0].set_xlabel("time (s)")
-    grid[-1][1].set_xlabel("time (s); vertical lines: the grid")
-    return figure
-
-
-def _liveliest(excerpt: Excerpt) -> slice:
-    """Return the few rows in which the signals move most."""
-    values = np.nan_to_num(excerpt.aligned.astype(np.float64))
-    moves = (np.abs(np.diff(values, axis=0)) / (values.std(axis=0) + 1e-9)).sum(axis=1)
-    width = min(_ZOOM_ROWS, len(values))
-    sums = np.convolve(moves, np.ones(max(1, width - 1)), mode="valid")
-    first = int(np.argmax(sums)) if sums.size else 0
-    return slice(first, first + width)
-
-
-def _look_closer(axes: "Axes", rows_s: Float64Array, values: Float32Array) -> None:
-    for row_s in rows_s:
-        axes.axvline(row_s, color="#dfe2e6", linewidth=0.6, zorder=0)
-    margin_s = (rows_s[-1] - rows_s[0]) / max(1, len(rows_s) - 1) / 2
-    axes.set_xlim(rows_s[0] - margin_s, rows_s[-1] + margin_s)
-    if (finite := values[np.isfinite(values)]).size:
-        margin = 0.08 * float(np.ptp(finite)) or 0.1
-        axes.set_ylim(float(np.min(finite)) - margin, float(np.max(finite)) + margin)
-    axes.set_title("closer")
+draw_excerpt = _picture(draw_signals)
 
 
 @_picture
@@ -211,7 +94,7 @@ def draw_timeline(material: Material) -> "Figure":
     count = len(material.truths)
     rows = -(-count // _TIMELINE_WINDOWS)
     width = -(-count // rows)
-    figure = _figure(2.5 * rows + 0.5)
+    figure = plot.figure(2.5 * rows + 0.5)
     for row, axes in enumerate(figure.subplots(rows, 1, squeeze=False)[:, 0]):
         _draw_windows(axes, material, row * width, min(count, (row + 1) * width))
         axes.set_xlim(row * width - 0.5, (row + 1) * width - 0.5)
@@ -232,7 +115,7 @@ def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> Non
     for start, stop in _runs(material.recordings[part]):
         left, width = first + start - 0.5, stop - start
         axes.broken_barh(
-            [(left, width)], (int(truths[start]) - 0.4, 0.8), color=_BAND,
+            [(left, width)], (int(truths[start]) - 0.4, 0.8), color=plot.BAND,
             label="" if start else "label",
         )  # fmt: skip
         axes.axvline(left, color="#dfe2e6", linewidth=0.6, zorder=0)
@@ -242,9 +125,11 @@ def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> Non
     axes.text(-0.006, 1.0, "subject", transform=axes.transAxes, ha="right", va="top", fontsize=6.5)
     window = np.arange(first, end)
     is_right = places == truths
-    axes.plot(window[is_right], places[is_right], ".", color=_BLUE, markersize=2.5, label="right")
     axes.plot(
-        window[~is_right], places[~is_right], "x", color=_RED, markersize=4, markeredgewidth=1,
+        window[is_right], places[is_right], ".", color=plot.BLUE, markersize=2.5, label="right"
+    )
+    axes.plot(
+        window[~is_right], places[~is_right], "x", color=plot.RED, markersize=4, markeredgewidth=1,
         label="wrong",
     )  # fmt: skip
     _mark_swaps(axes, material.versions, first, end)
@@ -256,11 +141,11 @@ def _draw_windows(axes: "Axes", material: Material, first: int, end: int) -> Non
 def _mark_swaps(axes: "Axes", versions: Sequence[str], first: int, end: int) -> None:
     for start, _ in _runs(np.array(versions))[1:]:
         if first <= start < end:
-            axes.axvline(start - 0.5, color=_PURPLE, linewidth=1.4)
+            axes.axvline(start - 0.5, color=plot.PURPLE, linewidth=1.4)
             # Away from the nearer edge of the panel.
             side = "right" if start - first > (end - first) / 2 else "left"
             text = f"model {versions[start]} from here"
-            axes.text(start - 0.5, -1.35, text, color=_PURPLE, ha=side, va="bottom")
+            axes.text(start - 0.5, -1.35, text, color=plot.PURPLE, ha=side, va="bottom")
 
 
 def _runs(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
@@ -281,13 +166,15 @@ def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) ->
 
     latencies_ms = np.maximum(latencies_ms[np.isfinite(latencies_ms)], _LEAST_LATENCY_MS)
     low_ms, high_ms = 0.8 * float(np.min(latencies_ms)), 1.25 * float(np.max(latencies_ms))
-    figure = _figure(2.8)
+    figure = plot.figure(2.8)
     axes = figure.subplots()
-    axes.hist(latencies_ms, bins=np.geomspace(low_ms, high_ms, _LATENCY_BINS).tolist(), color=_BLUE)
+    axes.hist(
+        latencies_ms, bins=np.geomspace(low_ms, high_ms, _LATENCY_BINS).tolist(), color=plot.BLUE
+    )
     axes.set_xscale("log")
     axes.set_ylim(top=1.35 * axes.get_ylim()[1])  # room for the names
     for step, (name, mark_ms) in enumerate(marks_ms.items()):
-        axes.axvline(mark_ms, color=_RED, linewidth=1.2, linestyle=("-", "--", ":")[step % 3])
+        axes.axvline(mark_ms, color=plot.RED, linewidth=1.2, linestyle=("-", "--", ":")[step % 3])
         place = (mark_ms, 0.96 - 0.09 * step)
         _note(
             axes, f"{name} {mark_ms:.4g} ms", place, xycoords=axes.get_xaxis_transform(),
@@ -309,18 +196,18 @@ def draw_confusion(material: Material) -> "Figure":
     names = [*labels, "rejected"][: counts.shape[1]]
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
-    figure = _figure(3.9)
+    figure = plot.figure(3.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.9, 1))
     left.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=1)
     for (row, column), number in np.ndenumerate(counts):
         if number:
-            color = "white" if shares[row, column] > 0.55 else _INK
+            color = "white" if shares[row, column] > 0.55 else plot.INK
             left.text(column + 0.5, row + 0.5, str(number), ha="center", va="center", color=color)
     left.set_xticks(np.arange(len(names)) + 0.5, names)
     left.set_yticks(np.arange(len(labels)) + 0.5, labels)
     left.set(xlabel="prediction", ylabel="label", title="windows", ylim=(len(labels), 0))
     recall = np.diag(shares)
-    right.barh(np.arange(len(labels)) + 0.5, recall, height=0.7, color=_BLUE)
+    right.barh(np.arange(len(labels)) + 0.5, recall, height=0.7, color=plot.BLUE)
     for row, share in enumerate(recall):
         text = f"{share:.1%} of {totals[row]}" if totals[row] else "no window"
         _note(right, text, (share, row + 0.5))
@@ -348,10 +235,10 @@ def confusion(material: Material, /) -> Int64Array:
 @_picture
 def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw what each variant of the model weighs, and how often it is right."""
-    figure = _figure(0.42 * len(variants) + 0.9)
+    figure = plot.figure(0.42 * len(variants) + 0.9)
     left, right = figure.subplots(1, 2, sharey=True)
     for row, variant in enumerate(variants):
-        color = _BLUE if variant.get("chosen") else _GREY
+        color = plot.BLUE if variant.get("chosen") else plot.GREY
         size_bytes, accuracy = variant.get("size_bytes"), variant.get("accuracy")
         size_kib = (size_bytes or 0) / _KIB
         left.barh(row, size_kib, height=0.6, color=color)

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from toolkit.demo.pictures import Excerpt, Material
+from toolkit.align.picture import Signals
+from toolkit.demo.pictures import Material
 from toolkit.errors import FileUnreadableError
 
-__all__ = ["Excerpt", "Material", "write_report"]
+__all__ = ["Material", "Signals", "write_report"]
 
 _UNKNOWN: Final = "–"
 _KIB: Final = 1024

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from toolkit.demo.pictures import REJECTED, confusion
-from toolkit.demo.report import Excerpt, Material, write_report
+from toolkit.demo.report import Material, Signals, write_report
 from toolkit.errors import FileUnreadableError
 
 LABELS = ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
@@ -18,7 +18,7 @@ PERIOD_NS = 20_000_000
 PICTURES = 5
 
 
-def make_excerpt(random: np.random.Generator, rows: int = 128) -> Excerpt:
+def make_excerpt(random: np.random.Generator, rows: int = 128) -> Signals:
     times_ns = 7_000_000_000_000 + np.arange(rows, dtype=np.int64) * PERIOD_NS
     phase = np.arange(rows)[:, np.newaxis] / 8 + np.arange(6)
     aligned = (np.sin(phase) * [1, 1, 1, 3, 3, 3]).astype(np.float32)
@@ -28,7 +28,7 @@ def make_excerpt(random: np.random.Generator, rows: int = 128) -> Excerpt:
         jitter_ns = random.normal(0, PERIOD_NS / 10, rows).astype(np.int64)
         values = aligned[:, 3 * place : 3 * place + 3] + random.normal(0, 0.05, (rows, 3))
         raw[name] = (times_ns + jitter_ns + 7_000_000 * place, values.astype(np.float32))
-    return Excerpt(
+    return Signals(
         raw=raw,
         aligned_times_ns=times_ns,
         aligned=aligned,

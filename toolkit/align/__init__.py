@@ -1,0 +1,1 @@
+"""Aligning on the host what was recorded, with the board's own aligner."""
