@@ -2,7 +2,7 @@
 # test-arm: the C core on emulated Arm, and its size · bench: figures against their goals · clean: what was built.
 # Each sets up .venv first.
 PYTHON := .venv/bin/python
-C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch] c_ext/tests/arm/*.c)
+C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch] c_ext/tests/arm/*.c c_ext/bench/*.c)
 
 .PHONY: demo test test-long test-arm check bench setup test-tools arm-tools format lock clean
 
@@ -26,7 +26,9 @@ check: setup
 	.venv/bin/mypy
 
 bench: setup
-	$(PYTHON) -m tests.benchmarks -o build/bench
+	$(PYTHON) -m pip install --quiet --require-hashes -r locks/bench.txt
+	$(PYTHON) -m pytest --quiet tests/benchmarks
+	$(PYTHON) -m tests.benchmarks -o build/bench $(OPTIONS)
 
 format: setup
 	.venv/bin/ruff format .
@@ -47,6 +49,9 @@ lock:
 	uv pip compile pyproject.toml --extra demo --extra host --extra device --extra mqtt --extra hil --group dev \
 		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
 		--constraints locks/constraints.txt --output-file locks/development.txt
+	uv pip compile --group bench \
+		--universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url \
+		--constraints locks/development.txt --output-file locks/bench.txt
 
 clean:
 	rm -rf build dist .venv *.egg-info device/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,6 +12,8 @@ from cffi import FFI
 C_EXT = Path("c_ext")
 HEADERS = ("ferrule/aligner.h", "ferrule/ring.h")
 SOURCES = sorted(str(path) for path in (C_EXT / "src").glob("*.c"))
+# -ffp-contract=off: a fused multiply-add would give other bytes on Arm than on x86-64.
+COMPILE_ARGS = ["-std=c99", "-O2", "-ffp-contract=off"]
 
 
 def public_declarations(header: Path, /) -> str:
@@ -28,8 +30,7 @@ ffibuilder.set_source(
     "\n".join(f'#include "{name}"' for name in HEADERS),
     sources=SOURCES,
     include_dirs=[str(C_EXT / "include")],
-    # -ffp-contract=off: a fused multiply-add would give other bytes on Arm than on x86-64.
-    extra_compile_args=["-std=c99", "-O2", "-ffp-contract=off"],
+    extra_compile_args=COMPILE_ARGS,
 )
 
 if __name__ == "__main__":

@@ -1,85 +1,99 @@
-"""The aligner against NumPy, on the same streams in the same run."""
+"""The aligner against its peers: the same streams in the same run, medians of turns.
 
-from collections.abc import Iterator
+Peers are given whole arrays or frames at once, which is their best case; ours is fed in chunks,
+works out flags, ages and losses besides, and copies every window out.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-import numpy as np
-
-from device.aligner import Aligner, Stream
-from tests.benchmarks import peers
+from tests.benchmarks.feeder import CHUNK, Feeder
 from tests.benchmarks.figure import Figure, interleaved_s
-from tests.benchmarks.workload import MAX_DELAY_NS, Workload, make
+from tests.benchmarks.peers import (
+    contestant,
+    with_deques,
+    with_numpy,
+    with_pandas,
+    with_polars,
+    with_scipy,
+)
+from tests.benchmarks.workload import Workload, make
 
-WINDOW: Final = 128
-HOP: Final = 64
-_MODES: Final = ("hold", "linear", "mean")
-_CHUNK: Final = 4096
-_SMALL_CHUNK: Final = 256
-
-
-def build(workload: Workload, mode: str, grid_hz: float) -> Aligner:
-    """Return an aligner for the workload's streams, all in one mode."""
-    return Aligner(
-        [
-            Stream(str(index), rate_hz=rate, mode=mode)
-            for index, rate in enumerate(workload.rates_hz)
-        ],
-        grid_hz=grid_hz,
-        window=WINDOW,
-        hop=HOP,
-        lateness_ms=MAX_DELAY_NS / 1e6,
-    )
+GRIDS_HZ: Final = (100, 1000)
+MODES: Final = ("hold", "linear", "mean")
+SMALL_CHUNK: Final = 256
+_MIXED_GOAL_NS: Final = 6.0
+_STREAMING_GOAL_X: Final = 5.0
 
 
-def align(workload: Workload, mode: str, grid_hz: float, chunk: int) -> int:
-    """Push everything in chunks and read every window; returns the number of windows."""
-    aligner = build(workload, mode, grid_hz)
-    buffer = np.empty((WINDOW, aligner.columns), dtype=np.float32)
-    windows = 0
-    for first in range(0, len(workload.times_ns), chunk):
-        part = slice(first, first + chunk)
-        aligner.push_mixed(
-            workload.stream_ids[part], workload.times_ns[part], workload.values[part]
-        )
-        while aligner.read_into(buffer) is not None:
-            windows += 1
-    return windows
+def contestants(task: contestant.Task) -> Iterator[contestant.Contestant]:
+    """Yield everybody who does the task with whole arrays."""
+    for peer in (with_numpy, with_scipy, with_polars, with_pandas):
+        yield from peer.contestants(task)
 
 
-def figures(*, seconds: float) -> Iterator[Figure]:
-    """Yield the figures of PEERS.md for the aligner."""
-    for streams in ("8", "64"):
-        workload = make(streams, seconds=seconds)
-        by_stream = [workload.of_stream(index) for index in range(len(workload.rates_hz))]
-        for grid_hz in (100.0, 1000.0):
-            for mode in _MODES:
-                yield from _against_numpy(workload, by_stream, streams, mode, grid_hz)
+def figures(*, seconds: float, rounds: int) -> Iterator[Figure]:
+    """Yield the ratios to the peers; the 64 streams are a third as long, for as many samples."""
+    for streams, length_s in (("8", seconds), ("64", seconds / 3)):
+        workload = make(streams, seconds=length_s)
+        for grid_hz in GRIDS_HZ:
+            for mode in MODES:
+                task = contestant.task(workload, mode, 10**9 // grid_hz)
+                yield from _against_peers(
+                    f"{streams} streams, {grid_hz} Hz grid, {mode}", task, length_s, rounds
+                )
 
 
-def _against_numpy(
-    workload: Workload,
-    by_stream: list[tuple[peers.Int64Array, peers.Float32Array]],
-    streams: str,
-    mode: str,
-    grid_hz: float,
+def _against_peers(
+    group: str, task: contestant.Task, length_s: float, rounds: int
 ) -> Iterator[Figure]:
-    period_ns = round(1e9 / grid_hz)
-    grid_ns = peers.grid_of(workload, period_ns)
+    workload = task.workload
+    count = len(workload.times_ns)
+    feeder = Feeder(task)
+    quarter_second = round(count / length_s / 4)
+    feeds: dict[str, Callable[[], Iterable[None]]] = {
+        "0.25 s": lambda: feeder.mixed(quarter_second),
+        f"{CHUNK} mixed": feeder.mixed,
+        f"{CHUNK} by stream": feeder.by_stream,
+        f"{SMALL_CHUNK} mixed": lambda: feeder.mixed(SMALL_CHUNK),
+    }
+    peers = list(contestants(task))
+    streaming = {
+        f"numpy, chunks of {SMALL_CHUNK}": with_numpy.streaming,
+        f"python deques, chunks of {SMALL_CHUNK}": with_deques.streaming,
+    }
     taken_s = interleaved_s(
         {
-            "ours": lambda: align(workload, mode, grid_hz, _CHUNK),
-            "ours, small": lambda: align(workload, mode, grid_hz, _SMALL_CHUNK),
-            "numpy": lambda: peers.numpy_whole(workload, by_stream, mode, grid_ns),
-            "numpy, small": lambda: peers.numpy_streaming(workload, mode, period_ns, _SMALL_CHUNK),
+            **{name: _drain(feed) for name, feed in feeds.items()},
+            **{peer.name: peer.run for peer in peers},
+            **{name: _streaming(run, task) for name, run in streaming.items()},
         },
-        rounds=5,
+        rounds=rounds,
     )
-    what = f"{streams} streams, {grid_hz:g} Hz grid, {mode}"
-    count = len(workload.times_ns)
-    yield Figure(f"{what}: chunks of {_CHUNK}, windows included", taken_s["ours"] / count * 1e9,
-                 "ns/sample")  # fmt: skip
-    yield Figure(f"{what}: whole-array numpy / ours in chunks of {_CHUNK}",
-                 taken_s["numpy"] / taken_s["ours"], "x", 1.0, is_least=True)  # fmt: skip
-    yield Figure(f"{what}: numpy / ours, both in chunks of {_SMALL_CHUNK}",
-                 taken_s["numpy, small"] / taken_s["ours, small"], "x", 5.0,
-                 is_least=True)  # fmt: skip
+    if feeder.losses():
+        raise RuntimeError(f"{group}: {feeder.losses()} samples were lost; nothing to compare")
+    whole_feeds = list(feeds)[:-1]
+    is_goal_set = len(workload.rates_hz) == 8 and task.period_ns == 10**7
+    for feed in feeds:
+        goal = _MIXED_GOAL_NS if is_goal_set and feed == f"{CHUNK} mixed" else None
+        yield Figure(group, "ours, windows read", taken_s[feed] / count * 1e9, "ns/sample", goal,
+                     column=feed)  # fmt: skip
+    for peer in peers:
+        for feed in whole_feeds:
+            ratio = taken_s[peer.name] / taken_s[feed]
+            yield Figure(group, peer.name, ratio, "x", peer.goal_x, is_least=True, column=feed)
+    for name in streaming:
+        goal = _STREAMING_GOAL_X if "numpy" in name else None
+        ratio = taken_s[name] / taken_s[f"{SMALL_CHUNK} mixed"]
+        yield Figure(group, f"{name}, both", ratio, "x", goal, is_least=True)
+
+
+def _drain(feed: Callable[[], Iterable[None]]) -> Callable[[], object]:
+    return lambda: deque(feed(), maxlen=0)
+
+
+def _streaming(
+    run: Callable[[Workload, str, int, int], object], task: contestant.Task
+) -> Callable[[], object]:
+    return lambda: run(task.workload, task.mode, task.period_ns, SMALL_CHUNK)

@@ -1,73 +1,119 @@
 """A measured figure and its goal, and how it is measured on a noisy machine."""
 
+import itertools
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Final
 
-_ROUNDS: Final = 9
+TOLERATED_INCREASE: Final = 0.05  # of an instruction count above its baseline
+_LEAST_ROUNDS: Final = 3
+_BUDGET_S: Final = 1.0  # per contestant; beyond it the least rounds are enough
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the report.
+    """One figure of the report.
 
     Attributes:
-        name: what was measured.
-        value: the figure.
+        group: heading that it stands under.
+        name: what was measured; figures of one name stand on one line.
+        value: the figure; None: not to be had here, and ``remark`` says why.
         unit: of value and goal; "x" is a ratio measured in this run.
         goal: the bound, or None when there is none.
         is_least: the goal is the least that is wanted, else the most.
+        baseline: what it was when the baseline was taken; for figures without noise.
+        column: what tells it from the other figures of its name.
+        remark: stands behind the figure.
     """
 
+    group: str
     name: str
-    value: float
+    value: float | None
     unit: str
     goal: float | None = None
     is_least: bool = False
+    baseline: float | None = None
+    column: str = ""
+    remark: str = ""
 
     @property
-    def holds(self) -> bool:
-        """Whether the goal is met."""
+    def excess(self) -> float:
+        """By how much the goal is missed or the baseline passed, as a share; 0: it is not."""
+        if self.value is None:
+            return 0.0  # what could not be measured misses nothing
+        if self.baseline is not None:
+            increase = self.value / self.baseline - 1
+            return increase if increase > TOLERATED_INCREASE else 0.0
         if self.goal is None:
-            return True
-        return self.value >= self.goal if self.is_least else self.value <= self.goal
+            return 0.0
+        miss = self.goal / self.value if self.is_least else self.value / self.goal
+        return max(0.0, miss - 1)
 
-    def line(self) -> str:
-        """Return the figure as one line of text."""
-        goal = ""
-        if self.goal is not None:
-            verdict = "met" if self.holds else f"short by {abs(self.value / self.goal - 1):.0%}"
-            goal = f"goal {'>=' if self.is_least else '<='} {self.goal:g}: {verdict}"
-        return f"{self.name:<72} {self.value:9.2f} {self.unit:<12} {goal}"
+    def verdict(self) -> str:
+        """Return how goal or baseline compare, in words."""
+        if self.remark or self.value is None:
+            return self.remark
+        if self.baseline is not None:
+            alarm = " REGRESSION" if self.excess else ""
+            return f"{self.value / self.baseline - 1:+.1%} of the baseline{alarm}"
+        if self.goal is None:
+            return ""
+        goal = f"goal {'>=' if self.is_least else '<='} {self.goal:g}"
+        if not self.excess:
+            return f"{goal}: met"
+        return f"{goal}: missed by {abs(self.value / self.goal - 1):.0%}"
+
+
+def table(figures: Iterable[Figure]) -> Iterator[str]:
+    """Yield the figures as lines of text, those of one name on one line."""
+    group = ""
+    for (figure_group, name), same in itertools.groupby(figures, lambda f: (f.group, f.name)):
+        line = list(same)
+        if figure_group != group:
+            group = figure_group
+            header = "".join(f"{figure.column:>16}" for figure in line)
+            yield ""
+            yield f"{group:<44}{header}".rstrip()
+        values = "".join(_value(figure) for figure in line)
+        worst = max(line, key=lambda figure: figure.excess)
+        where = f"{worst.column}: " if worst.excess and len(line) > 1 else ""
+        yield f"  {name:<42}{values} {line[0].unit:<14}{where}{worst.verdict()}".rstrip()
+
+
+def _value(figure: Figure) -> str:
+    return f"{'-':>16}" if figure.value is None else f"{figure.value:16.2f}"
 
 
 def interleaved_s(
-    contestants: Mapping[str, Callable[[], object]], *, rounds: int = _ROUNDS
+    contestants: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int,
+    prepare: Callable[[], object] = lambda: None,
 ) -> dict[str, float]:
-    """Return each contestant's median time in seconds; their runs take turns."""
+    """Return each contestant's median time in seconds; their runs take turns.
+
+    Args:
+        contestants: what is timed, by name.
+        rounds: how often; a slow contestant takes fewer turns.
+        prepare: called before each run, not timed.
+    """
     times_s: dict[str, list[float]] = {name: [] for name in contestants}
     for run in contestants.values():
+        prepare()
         run()  # warm-up, not counted
-    for _ in range(rounds):
+    for done in range(rounds):
         for name, run in contestants.items():
+            if done >= _LEAST_ROUNDS and sum(times_s[name]) > _BUDGET_S:
+                continue
+            prepare()
             started_s = time.perf_counter()
             run()
             times_s[name].append(time.perf_counter() - started_s)
     return {name: statistics.median(taken) for name, taken in times_s.items()}
 
 
-def to_json(figures: Sequence[Figure]) -> list[dict[str, object]]:
+def to_json(figures: Iterable[Figure]) -> list[dict[str, object]]:
     """Return the figures as JSON values."""
-    return [
-        {
-            "name": figure.name,
-            "value": figure.value,
-            "unit": figure.unit,
-            "goal": figure.goal,
-            "is_least": figure.is_least,
-            "holds": figure.holds,
-        }
-        for figure in figures
-    ]
+    return [{**asdict(figure), "excess": figure.excess} for figure in figures]

@@ -1,0 +1,1 @@
+"""What others compute from the same samples, each in its library's documented fast way."""
