@@ -27,14 +27,22 @@ ALN_INLINE const float *values_at(const view_t *view, uint32_t index)
     return &view->values[(size_t)(index & view->mask) * view->fields];
 }
 
-/* Move the cursor to the first sample after t: in doubling steps, then by halves, because between two rows there may be
- * none or thousands. */
+/* Move the cursor to the first sample after t. Mostly there is none between two rows, or one; where there are more,
+ * there may be thousands: in doubling steps, then by halves. */
 ALN_INLINE void advance(view_t *view, int64_t t_ns)
 {
     uint32_t low = view->cursor; /* everything before it is at or before t */
     uint32_t step = 1;
     uint32_t high;
 
+    if (low == view->head || time_at(view, low) > t_ns) {
+        return;
+    }
+    low++;
+    if (low == view->head || time_at(view, low) > t_ns) {
+        view->cursor = low;
+        return;
+    }
     while (view->head - low >= step && time_at(view, low + step - 1) <= t_ns) {
         low += step;
         step *= 2;
@@ -210,15 +218,21 @@ ALN_INLINE int64_t fill_run(aln_stream_t *stream, const aln_run_t *run, aln_mode
         if (flag == ALN_FLAG_MISSING) {
             fill_missing(stream, run, row, cells);
         }
-        if (t_ns > complete_ns) {
-            flag |= ALN_FLAG_FORCED;
-        }
         *flags = flag;
         t_ns += period_ns;
         cells += columns;
         flags += stream_count;
     }
     stream->cursor = view.cursor;
+    /* Rows that the deadline made final before this stream's watermark are rare, and the last ones. */
+    for (uint32_t row = row_count; row > 0; row--) {
+        t_ns -= period_ns;
+        flags -= stream_count;
+        if (t_ns <= complete_ns) {
+            break;
+        }
+        *flags |= ALN_FLAG_FORCED;
+    }
     return contributed_ns;
 }
 

@@ -1,139 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "ferrule/aligner_port.h"
+#include "append.h"
 #include "grid.h"
 
-/* Samples in. The common sample, newer than all of its stream, takes a short way. One that is older than its stream's
- * newest is put off until the end of the call, so that those after it are moved once for many and not once for each. */
-
-enum {
-    BLOCK = 16
-}; /* samples looked at together */
-
-/* By its bits, since a compiler may assume that a comparison of floats never sees a NaN. */
-ALN_INLINE bool is_finite(float value)
-{
-    union {
-        float value;
-        uint32_t bits;
-    } view;
-
-    view.value = value;
-    return (view.bits & 0x7f800000u) != 0x7f800000u; /* IEEE 754 binary32: exponent all ones */
-}
-
-ALN_INLINE bool are_finite(const float *values, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (!is_finite(values[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* --- the short way --------------------------------------------------------------------------------------------- */
-
-/* How far ahead of its newest a stream may be appended to without a further look; 0: look. Below 2^62, so that no time
- * behind the newest wraps into it. */
-ALN_INLINE uint64_t reach_ns(const aln_aligner_t *aligner, const aln_stream_t *stream)
-{
-    if (!stream->live || !stream->has_sample || stream->newest_ns < aligner->last_row_ns || aligner->is_ending) {
-        return 0;
-    }
-    return (uint64_t)(aligner->max_jump_ns < ALN_TIME_LIMIT ? aligner->max_jump_ns : ALN_TIME_LIMIT);
-}
-
-/* Places that neither a sample nor one that was put off needs. */
-ALN_INLINE uint32_t room_of(const aln_aligner_t *aligner, const aln_stream_t *stream)
-{
-    const uint32_t needed = stream->head - stream->tail + aligner->late_count;
-
-    return needed > stream->mask ? 0 : stream->mask + 1 - needed;
-}
-
-/* Whether each of a block of samples is finite and newer than the one before, within reach. Without a branch per
- * sample: a step d is wrong when d - 1 or reach - d is negative, and the signs of a block are looked at together. That
- * also holds for a step that wraps, since reach is below 2^62 and the first wrong step starts at a time within
- * ALN_TIME_LIMIT. */
-ALN_INLINE bool is_plain_block(const int64_t *times_ns, const float *values, int64_t newest_ns, uint64_t reach,
-                               uint32_t fields)
-{
-    const uint64_t first_step = (uint64_t)times_ns[0] - (uint64_t)newest_ns;
-    uint64_t signs = (first_step - 1) | (reach - first_step);
-    uint32_t bad = 0;
-
-    for (uint32_t i = 1; i < BLOCK; i++) {
-        const uint64_t step = (uint64_t)times_ns[i] - (uint64_t)times_ns[i - 1];
-
-        signs |= (step - 1) | (reach - step);
-    }
-    for (uint32_t i = 0; i < BLOCK * fields; i++) {
-        bad |= !is_finite(values[i]);
-    }
-    return bad == 0 && signs >> 63 == 0 && times_ns[BLOCK - 1] <= ALN_TIME_LIMIT;
-}
-
-/* Append the longest prefix of whole blocks that are plain; returns how many samples they have. */
-ALN_INLINE uint32_t append_blocks(const aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
-                                  const float *values, uint32_t count, uint32_t fields)
-{
-    const uint64_t reach = reach_ns(aligner, stream);
-    const uint32_t place = stream->head & stream->mask;
-    const uint32_t room = room_of(aligner, stream);
-    const uint32_t to_wrap = stream->mask + 1 - place;
-    int64_t newest_ns = stream->newest_ns;
-    uint32_t limit = count;
-    uint32_t done = 0;
-
-    limit = limit < room ? limit : room;
-    limit = limit < to_wrap ? limit : to_wrap;
-    while (limit - done >= BLOCK &&
-           is_plain_block(&times_ns[done], &values[(size_t)done * fields], newest_ns, reach, fields)) {
-        newest_ns = times_ns[done + BLOCK - 1];
-        done += BLOCK;
-    }
-    ALN_COPY(&stream->times_ns[place], times_ns, done * sizeof(int64_t)); /* I1 */
-    ALN_COPY(&stream->values[(size_t)place * fields], values, (size_t)done * fields * sizeof(float));
-    stream->head += done;
-    stream->newest_ns = newest_ns; /* I3 */
-    stream->counters[ALN_COUNT_ACCEPTED] += done;
-    return done;
-}
-
-/* The same one by one; what the loop changes is kept out of memory, since that is what it would wait for. */
-ALN_INLINE uint32_t append_singly(const aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
-                                  const float *values, uint32_t count, uint32_t fields)
-{
-    const uint64_t reach = reach_ns(aligner, stream);
-    const uint32_t mask = stream->mask;
-    const uint32_t room = room_of(aligner, stream);
-    const uint32_t limit = count < room ? count : room;
-    int64_t *ring_times_ns = stream->times_ns;
-    float *ring_values = stream->values;
-    uint32_t head = stream->head;
-    int64_t newest_ns = stream->newest_ns;
-    uint32_t done = 0;
-
-    for (; done < limit; done++) {
-        const int64_t time_ns = times_ns[done];
-        const float *sample = &values[(size_t)done * fields];
-
-        if ((uint64_t)time_ns - (uint64_t)newest_ns - 1 >= reach || time_ns > ALN_TIME_LIMIT ||
-            !are_finite(sample, fields)) {
-            break;
-        }
-        ring_times_ns[head & mask] = time_ns; /* I1 */
-        aln_copy_values(&ring_values[(size_t)(head & mask) * fields], sample, fields);
-        newest_ns = time_ns;
-        head++;
-    }
-    stream->head = head;
-    stream->newest_ns = newest_ns; /* I3 */
-    stream->counters[ALN_COUNT_ACCEPTED] += done;
-    return done;
-}
-
-/* --- the long way ---------------------------------------------------------------------------------------------- */
+/* Samples in. The common sample, newer than all of its stream, takes the short way of append.h. One that is older than
+ * its stream's newest is put off until the end of the call, so that those after it are moved once for many and not once
+ * for each. */
 
 static uint32_t count_outcome(aln_stream_t *stream, aln_counter_t outcome)
 {
@@ -357,19 +228,29 @@ aln_status_t aln_push(aln_aligner_t *aligner, uint32_t stream, const int64_t *ti
     return ALN_OK;
 }
 
+/* The largest of a block of numbers; a loop of constant length becomes one over vectors. */
+ALN_INLINE uint16_t largest_of_block(const uint16_t *numbers)
+{
+    uint16_t largest = 0;
+
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        largest = numbers[i] > largest ? numbers[i] : largest;
+    }
+    return largest;
+}
+
 /* Whether each number names a stream with one field. */
 static bool are_mixable(const aln_aligner_t *aligner, const uint16_t *streams, uint32_t count)
 {
-    uint32_t beyond = 0;
+    uint32_t done = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        beyond |= streams[i] >= aligner->stream_count;
+    if (aligner->rows.columns == aligner->stream_count) { /* all have one field */
+        while (count - done >= BLOCK && largest_of_block(&streams[done]) < aligner->stream_count) {
+            done += BLOCK;
+        }
     }
-    if (beyond != 0 || aligner->rows.columns == aligner->stream_count) {
-        return beyond == 0; /* as many columns as streams: one field each */
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (aligner->streams[streams[i]].config.fields != 1) {
+    for (; done < count; done++) {
+        if (streams[done] >= aligner->stream_count || aligner->streams[streams[done]].config.fields != 1) {
             return false;
         }
     }
@@ -391,7 +272,12 @@ aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, con
         while (end < count && streams[end] == streams[start]) {
             end++;
         }
-        taken += push_run(aligner, streams[start], &times_ns[start], &values[start], end - start);
+        if (end - start == 1 &&
+            append_one(aligner, &aligner->streams[streams[start]], times_ns[start], values[start])) {
+            taken++;
+        } else {
+            taken += push_run(aligner, streams[start], &times_ns[start], &values[start], end - start);
+        }
     }
     *accepted = taken + settle(aligner);
     return ALN_OK;
