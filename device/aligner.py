@@ -23,6 +23,7 @@ import numpy.typing as npt
 from device._native import ffi, lib
 from device.errors import DeviceError
 from device.exit_code import ExitCode
+from device.staging import Stage
 
 if TYPE_CHECKING:
     from device.ring import Ring
@@ -63,6 +64,20 @@ Int8Array = npt.NDArray[np.int8]
 Int64Array = npt.NDArray[np.int64]
 UInt16Array = npt.NDArray[np.uint16]
 UInt8Array = npt.NDArray[np.uint8]
+
+# What an array is made of, to NumPy and to the C core.
+_Element = tuple[np.dtype[Any], Any]
+_INT64: Final[_Element] = (np.dtype(np.int64), ffi.typeof("int64_t[]"))
+_FLOAT32: Final[_Element] = (np.dtype(np.float32), ffi.typeof("float[]"))
+_UINT16: Final[_Element] = (np.dtype(np.uint16), ffi.typeof("uint16_t[]"))
+_UINT8: Final[_Element] = (np.dtype(np.uint8), ffi.typeof("uint8_t[]"))
+_INT8: Final[_Element] = (np.dtype(np.int8), ffi.typeof("int8_t[]"))
+
+# Found once: looking a name up in the module of the core costs a tenth of a call.
+_from_buffer: Final = ffi.from_buffer
+_push: Final = lib.aln_push
+_push_mixed: Final = lib.aln_push_mixed
+_push_bytes: Final = lib.aln_push_bytes
 
 
 class Flag(IntFlag):
@@ -269,28 +284,20 @@ class Aligner:
             UnknownStreamError: no stream has this name.
             ValueError: an array has another dtype, shape or layout. Nothing was pushed.
         """
-        index = self._index.get(name)
-        if index is None:
-            raise UnknownStreamError(name, list(self._index))
-        _check_array("times_ns", times_ns, np.int64, 1)
+        index = self._index_of(name)
         fields = self.streams[index].fields
-        count = len(times_ns)
-        is_flat = fields == 1 and np.ndim(values) == 1
-        _check_array("values", values, np.float32, 1 if is_flat else 2)
-        if values.size != count * fields or len(values) != count:
+        is_flat = fields == 1 and getattr(values, "ndim", 0) == 1
+        times_pointer = _pointer("times_ns", times_ns, _INT64, 1)
+        values_pointer = _pointer("values", values, _FLOAT32, 1 if is_flat else 2)
+        count = len(times_pointer)
+        if len(values_pointer) != count * fields or len(values) != count:
             raise ValueError(
                 f"values: shape {values.shape} for stream {name!r}; "
                 f"{count} times and {fields} fields need ({count}, {fields})"
             )
-        lib.aln_push(
-            self._aligner,
-            index,
-            ffi.from_buffer("int64_t[]", times_ns),
-            ffi.from_buffer("float[]", values),
-            count,
-            self._accepted,
-        )
-        return int(self._accepted[0])
+        _push(self._aligner, index, times_pointer, values_pointer, count, self._accepted)
+        accepted: int = self._accepted[0]
+        return accepted
 
     def push_mixed(
         self, stream_ids: UInt16Array, times_ns: Int64Array, values: Float32Array, /
@@ -309,28 +316,68 @@ class Aligner:
             ValueError: an array has another dtype, shape or layout, or an id names no stream or one
                 of several fields. Nothing was pushed.
         """
-        _check_array("stream_ids", stream_ids, np.uint16, 1)
-        _check_array("times_ns", times_ns, np.int64, 1)
-        _check_array("values", values, np.float32, 1)
-        if not len(stream_ids) == len(times_ns) == len(values):
+        ids_pointer = _pointer("stream_ids", stream_ids, _UINT16, 1)
+        times_pointer = _pointer("times_ns", times_ns, _INT64, 1)
+        values_pointer = _pointer("values", values, _FLOAT32, 1)
+        count = len(times_pointer)
+        if not len(ids_pointer) == count == len(values_pointer):
             raise ValueError(
                 f"push_mixed: {len(stream_ids)} stream_ids, {len(times_ns)} times_ns and "
                 f"{len(values)} values; they must be as many"
             )
-        status = lib.aln_push_mixed(
-            self._aligner,
-            ffi.from_buffer("uint16_t[]", stream_ids),
-            ffi.from_buffer("int64_t[]", times_ns),
-            ffi.from_buffer("float[]", values),
-            len(times_ns),
-            self._accepted,
+        status = _push_mixed(
+            self._aligner, ids_pointer, times_pointer, values_pointer, count, self._accepted
         )
         if status != lib.ALN_OK:
             raise ValueError(
                 f"stream_ids: up to {int(np.max(stream_ids))} given; each must be below "
                 f"{len(self.streams)} and of a stream with one field"
             )
-        return int(self._accepted[0])
+        accepted: int = self._accepted[0]
+        return accepted
+
+    def push_bytes(self, payload: bytes | bytearray | memoryview, /) -> int:
+        """Push the samples of one SAMPLES message of the wire (docs/PROTOCOL.md).
+
+        Its stream number is a position in ``streams``. A malformed message, or one that is not of
+        such a stream with its fields, is dropped whole and counted in ``malformed``. Its ``seq``
+        is for whoever sees every message.
+
+        Args:
+            payload: the payload of a frame.
+
+        Returns:
+            How many samples were accepted.
+
+        Raises:
+            BufferError: a memoryview is not contiguous.
+        """
+        # Bytes are their own pointer.
+        pointer = payload if type(payload) is bytes else _from_buffer("uint8_t[]", payload)
+        if _push_bytes(self._aligner, pointer, len(pointer), self._accepted):
+            return 0  # malformed: there is no other status
+        accepted: int = self._accepted[0]
+        return accepted
+
+    @property
+    def malformed(self) -> int:
+        """Messages that ``push_bytes`` dropped whole."""
+        return int(lib.aln_malformed_count(self._aligner))
+
+    def staging(self, name: str, /, *, capacity: int = 256) -> Stage:
+        """Return room for samples of one stream that come one by one.
+
+        Args:
+            name: the stream's.
+            capacity: samples that can be committed at once.
+
+        Raises:
+            UnknownStreamError: no stream has this name.
+            ValueError: ``capacity`` is not within 1 and ``ALN_MAX_CAPACITY``.
+        """
+        index = self._index_of(name)
+        _in_range("capacity", capacity, 1, lib.ALN_MAX_CAPACITY)
+        return Stage(self, self._aligner, index, self.streams[index].fields, capacity)
 
     def drain(self, ring: "Ring", /) -> int:
         """Push the samples that a ring holds, in the order in which they were pushed there.
@@ -381,8 +428,7 @@ class Aligner:
         Raises:
             ValueError: an array has another dtype, shape or layout.
         """
-        self._check_window("buffer", buffer, np.float32)
-        pointer = ffi.from_buffer("float[]", buffer, require_writable=True)
+        pointer = self._window_pointer("buffer", buffer, _FLOAT32)
         return self._read(lib.aln_window_read, pointer, flags)
 
     def read_int8_into(
@@ -403,15 +449,13 @@ class Aligner:
         """
         if not self._is_quantized:
             raise RuntimeError("read_int8_into: no quantization; build the aligner with one")
-        self._check_window("buffer", buffer, np.int8)
-        pointer = ffi.from_buffer("int8_t[]", buffer, require_writable=True)
+        pointer = self._window_pointer("buffer", buffer, _INT8)
         return self._read(lib.aln_window_read_int8, pointer, flags)
 
     def _read(self, read: Any, pointer: Any, flags: UInt8Array | None) -> WindowInfo | None:
         flags_pointer = ffi.NULL
         if flags is not None:
-            self._check_window("flags", flags, np.uint8)
-            flags_pointer = ffi.from_buffer("uint8_t[]", flags, require_writable=True)
+            flags_pointer = self._window_pointer("flags", flags, _UINT8)
         status = read(
             self._aligner, pointer, flags_pointer, self._cell_count, self._info, self._ages
         )
@@ -442,19 +486,49 @@ class Aligner:
             result[name] = dict(zip(COUNTERS, (int(count) for count in counts), strict=True))
         return result
 
-    def _check_window(self, what: str, array: npt.NDArray[Any], dtype: type) -> None:
-        _check_array(what, array, dtype, 2)
+    def _index_of(self, name: str) -> int:
+        index = self._index.get(name)
+        if index is None:
+            raise UnknownStreamError(name, list(self._index))
+        return index
+
+    def _window_pointer(self, what: str, array: npt.NDArray[Any], element: _Element) -> Any:
+        pointer = _pointer(what, array, element, 2, is_written=True)
         if array.shape != (self.window, self.columns):
             raise ValueError(
                 f"{what}: shape {array.shape}; a window has shape ({self.window}, {self.columns})"
             )
+        return pointer
 
 
-def _check_array(what: str, array: npt.NDArray[Any], dtype: type, dimensions: int) -> None:
+def _pointer(
+    what: str,
+    array: npt.NDArray[Any],
+    element: _Element,
+    dimensions: int,
+    *,
+    is_written: bool = False,
+) -> Any:
+    """Return a pointer to the array's elements, which knows their number and keeps them in place.
+
+    That all is right costs two comparisons and the buffer's own check of the layout; only what
+    these stop is looked at more closely.
+    """
+    dtype, pointer = element
+    try:
+        if array.dtype is dtype and array.ndim == dimensions:
+            return _from_buffer(pointer, array, is_written)
+    except (AttributeError, TypeError, ValueError):
+        pass  # no array, or not contiguous: the check names it
+    _check_array(what, array, dtype, dimensions)
+    return _from_buffer(pointer, array, is_written)
+
+
+def _check_array(what: str, array: npt.NDArray[Any], dtype: np.dtype[Any], dimensions: int) -> None:
     if not isinstance(array, np.ndarray):
         raise ValueError(f"{what}: {type(array).__name__}; pass a NumPy array")  # noqa: TRY004 - one error for all misuse
     if array.dtype != dtype:
-        raise ValueError(f"{what}: dtype {array.dtype}; it must be {np.dtype(dtype)}")
+        raise ValueError(f"{what}: dtype {array.dtype}; it must be {dtype}")
     if array.ndim != dimensions:
         raise ValueError(f"{what}: {array.ndim} dimensions; it must have {dimensions}")
     if not array.flags.c_contiguous:

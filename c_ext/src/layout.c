@@ -103,6 +103,17 @@ static uint32_t window_queue_capacity(const aln_config_t *config)
     return capacity;
 }
 
+/* Room for a batch of any stream's samples; at least one of the widest stream's. */
+static uint32_t decoded_value_count(const aln_config_t *config)
+{
+    uint32_t widest = 1;
+
+    for (uint32_t i = 0; i < config->stream_count; i++) {
+        widest = config->streams[i].fields > widest ? config->streams[i].fields : widest;
+    }
+    return widest * ALN_DECODED_SAMPLES < ALN_DECODED_VALUES ? widest * ALN_DECODED_SAMPLES : ALN_DECODED_VALUES;
+}
+
 static void describe_rows(aln_rows_t *rows, const aln_config_t *config, uint32_t columns, uint32_t window_capacity)
 {
     rows->row_mask = config->row_capacity - 1;
@@ -160,6 +171,7 @@ aln_status_t aln_layout(const aln_config_t *config, unsigned char *base, size_t 
         float *cells = take(&block, (uint64_t)config->row_capacity * columns, sizeof(*cells));
         uint8_t *flags = take(&block, (uint64_t)config->row_capacity * config->stream_count, sizeof(*flags));
         aln_window_t *windows = take(&block, window_capacity, sizeof(*windows));
+        float *decoded_values = take(&block, decoded_value_count(config), sizeof(*decoded_values));
         int64_t *ages_ns = take(&block, (uint64_t)window_capacity * config->stream_count, sizeof(*ages_ns));
         const bool is_quantized = config->quantization != NULL;
         int8_t *codes = take(&block, is_quantized ? (uint64_t)config->row_capacity * columns : 0, sizeof(*codes));
@@ -170,6 +182,8 @@ aln_status_t aln_layout(const aln_config_t *config, unsigned char *base, size_t 
             describe(self, config);
             describe_rows(&self->rows, config, columns, window_capacity);
             self->streams = streams;
+            self->decoded_values = decoded_values;
+            self->decoded_value_count = decoded_value_count(config);
             self->rows.cells = cells;
             self->rows.flags = flags;
             self->rows.windows = windows;

@@ -8,6 +8,12 @@
 #include "rows.h"
 #include "stream.h"
 
+/* What of a message is decoded at a time, at most. */
+enum {
+    ALN_DECODED_SAMPLES = 32,
+    ALN_DECODED_VALUES = 256
+};
+
 struct aln_aligner {
     aln_rows_t rows;
     aln_quantizer_t quantizer;
@@ -29,6 +35,10 @@ struct aln_aligner {
     bool is_ending;             /* the segment ends when the rows up to end_ns are written */
     bool is_live_after_end;     /* the streams of the next segment hold one another back from its start */
     int64_t end_ns;
+    uint64_t malformed_count;   /* messages that were dropped whole */
+    uint32_t decoded_value_count;
+    float *decoded_values;      /* (decoded_value_count) */
+    int64_t decoded_times_ns[ALN_DECODED_SAMPLES];
     uint32_t late_count;        /* samples put off; 0 between calls */
     aln_late_t late[ALN_LATE_CAPACITY];
     aln_stream_t *streams;      /* (stream_count) */

@@ -34,6 +34,8 @@ const char *aln_strerror(aln_status_t status)
         return "the ring is full";
     case ALN_ERR_QUANTIZATION:
         return "there is no quantization, it is out of range, or a fill is NaN";
+    case ALN_ERR_BYTES:
+        return "the bytes are no SAMPLES message for one of the streams";
     }
     return "unknown status";
 }

@@ -27,6 +27,7 @@ void check_set_case(uint32_t configuration, uint32_t seed);
 /* One per subject. */
 void test_config(void);
 void test_push(void);
+void test_bytes(void);
 void test_quantize(void);
 void test_ring(void);
 void test_rows(void);
@@ -34,5 +35,6 @@ void test_time(void);
 void test_windows(void);
 void test_golden(void);
 void test_stress(void);
+void test_fuzz(void);
 
 #endif

@@ -77,6 +77,7 @@ int main(void)
 #else
     test_config();
     test_push();
+    test_bytes();
     test_quantize();
     test_ring();
     test_rows();
@@ -84,6 +85,7 @@ int main(void)
     test_windows();
     test_golden();
     test_stress();
+    test_fuzz();
 #endif
     printf("%u passed, %u failed\n", passed_count, failed_count);
     return failed_count == 0 ? 0 : 1;

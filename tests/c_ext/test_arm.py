@@ -32,7 +32,9 @@ GCC: Final = "arm-none-eabi-gcc"
 AARCH64_GCC: Final = "aarch64-linux-gnu-gcc"
 STARTUP: Final = C_EXT / "tests" / "arm" / "startup.c"
 LAYOUT: Final = C_EXT / "tests" / "arm" / "memory.ld"
-SHARED: Final = [C_EXT / "tests" / name for name in ("main.c", "fixture.c", "invariants.c")]
+SHARED: Final = [
+    C_EXT / "tests" / name for name in ("main.c", "fixture.c", "invariants.c", "messages.c")
+]
 SUBJECTS: Final = [path for path in TESTS if path.stem.startswith("test_")]
 
 RUN_TIMEOUT_S: Final = 60

@@ -151,6 +151,12 @@ def test_no_long_sequence_of_calls_breaks_an_invariant(cc: str, tmp_path: Path) 
     assert_suite_passes(build_suite(cc, flags, tmp_path), LONG_RUN_TIMEOUT_S)
 
 
+@pytest.mark.slow
+def test_a_million_mutated_messages_are_samples_or_counted(cc: str, tmp_path: Path) -> None:
+    flags = [*SANITIZERS, "-DSTRESS_RUNS=1u", "-DFUZZ_SEED=1000000u", "-DFUZZ_INPUTS=1000000u"]
+    assert_suite_passes(build_suite(cc, flags, tmp_path), LONG_RUN_TIMEOUT_S)
+
+
 def test_every_sample_of_another_thread_arrives_once_or_is_an_overrun(
     thread_cc: str, tmp_path: Path
 ) -> None:

@@ -3,15 +3,18 @@
 One grid step is 10 ms, and all times here are in milliseconds.
 """
 
+import gc
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from device.aligner import Aligner, Flag, Stream
+from device.core.messages import Samples, max_records
 from tests.models.aligner_model import AlignerModel
 
 MEASURED, HELD, INTERPOLATED = int(Flag.MEASURED), int(Flag.HELD), int(Flag.INTERPOLATED)
@@ -495,6 +498,136 @@ def test_push_mixed_equals_a_push_per_stream(build: Build) -> None:
     in_mixed, in_apart = read(mixed, columns=2), read(apart, columns=2)
     assert len(in_mixed) == 3
     np.testing.assert_equal(in_mixed, in_apart)
+
+
+# Other ways in
+
+
+RECORD: Final = np.dtype([("offset_ns", "<u4"), ("values", "<f4")])
+
+
+def message(stream: int, *samples: tuple[float, float], base_ms: float = 0) -> bytes:
+    """Return one-field samples, each (ms after the base, value), as the wire brings them."""
+    records = np.array([(ns(offset_ms), value) for offset_ms, value in samples], RECORD)
+    return Samples(stream, 1, 0, ns(base_ms), records.tobytes()).encode()
+
+
+def test_push_bytes_equals_a_push_of_the_same_samples() -> None:
+    apart, wired = (aligner_of(stream(), stream("b", "linear"), window=1) for _ in range(2))
+    put(apart, "a", (100, 1), (110, 2), (131, 3))
+    put(apart, "b", (101, 4), (125, 5), (132, 6))
+    assert wired.push_bytes(message(0, (0, 1), (10, 2), (31, 3), base_ms=100)) == 3
+    assert wired.push_bytes(message(1, (1, 4), (25, 5), (32, 6), base_ms=100)) == 3
+    in_wired, in_apart = read(wired, columns=2), read(apart, columns=2)
+    assert len(in_wired) == 3
+    np.testing.assert_equal(in_wired, in_apart)
+
+
+@pytest.mark.parametrize("fields", [1, 2, 3, 8, 9, 100, 128, 129, 251])
+def test_push_bytes_takes_the_largest_message_of_any_width(fields: int) -> None:
+    apart, wired = (aligner_of(stream(fields=fields), window=1) for _ in range(2))
+    records = np.zeros(max_records(fields), [("offset_ns", "<u4"), ("values", "<f4", (fields,))])
+    records["offset_ns"] = np.arange(len(records)) * ns(10)
+    records["values"] = np.arange(records["values"].size).reshape(-1, fields)
+    payload = Samples(0, fields, 0, 0, records.tobytes()).encode()
+    assert wired.push_bytes(payload) == len(records)
+    apart.push("a", records["offset_ns"].astype(np.int64), records["values"].copy())
+    assert wired.flush() == apart.flush() == len(records)
+    assert read(wired, columns=fields) == read(apart, columns=fields)
+
+
+def test_push_bytes_takes_the_example_of_the_protocol() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "PROTOCOL.md").read_text(encoding="utf-8")
+    example = page.partition("\n## SAMPLES\n")[2].partition("```hex")[2].partition("```")[0]
+    aligner = aligner_of(stream(), stream("b", fields=2), window=1)
+    assert aligner.push_bytes(bytes.fromhex(example)) == 2
+    aligner.flush()
+    first, _, last = read(aligner, columns=3)
+    assert (first.values[0][1:], last.values[0][1:]) == ([1.0, -2.5], [0.5, 0.25])
+
+
+@pytest.mark.parametrize(
+    "kind", [bytearray, memoryview, lambda data: memoryview(bytes(4) + data)[4:]]
+)
+def test_push_bytes_takes_any_contiguous_bytes(kind: Callable[[bytes], memoryview]) -> None:
+    aligner = aligner_of(stream())
+    assert aligner.push_bytes(kind(message(0, (0, 1), (1, 2)))) == 2
+
+
+def test_push_bytes_drops_a_malformed_message_and_counts_it() -> None:
+    aligner = aligner_of(stream(), stream("b", fields=2))
+    good = message(0, (0, 1), (10, 2))
+    malformed = [
+        b"",
+        good[:15],
+        good[:-1],
+        good + b"\0",
+        b"\x02" + good[1:],  # another type
+        message(1, (0, 1)),  # b has two fields
+        message(2, (0, 1)),
+        good[:8] + (2**62 + 1).to_bytes(8, "little") + good[16:],
+    ]
+    assert [aligner.push_bytes(payload) for payload in malformed] == [0] * 8
+    assert aligner.malformed == 8
+    assert losses(aligner) == losses(aligner, "b") == {}
+    assert aligner.push_bytes(good) == 2
+    assert aligner.malformed == 8
+
+
+@pytest.mark.parametrize("payload", ["text", [1, 0, 1, 1], None], ids=str)
+def test_push_bytes_refuses_what_is_no_bytes(payload: Any) -> None:
+    with pytest.raises(TypeError):
+        aligner_of(stream()).push_bytes(payload)
+
+
+def test_push_bytes_refuses_bytes_that_are_not_contiguous() -> None:
+    with pytest.raises(BufferError, match="contiguous"):
+        aligner_of(stream()).push_bytes(memoryview(message(0, (0, 1)) * 2)[::2])
+
+
+def test_a_stage_pushes_what_was_filled_in_and_is_used_again() -> None:
+    aligner = aligner_of(stream("xy", fields=2), window=1)
+    stage = aligner.staging("xy", capacity=3)
+    for batch in ((0, 10, 20), (30,), (40, 41)):
+        for place, time_ms in enumerate(batch):
+            stage.times_ns[place] = ns(time_ms)
+            stage.values[place] = time_ms, -time_ms
+        assert stage.commit(len(batch)) == len(batch)
+    assert [window.values for window in read(aligner, columns=2)] == [
+        [[time_ms, -time_ms]] for time_ms in (0, 10, 20, 30, 40)
+    ]
+
+
+def test_a_stage_counts_what_was_accepted() -> None:
+    aligner = aligner_of(stream())
+    stage = aligner.staging("a")
+    stage.times_ns[:3] = [ns(10), ns(5), ns(10)]
+    assert (len(stage.times_ns), stage.values.shape) == (256, (256, 1))
+    assert stage.commit(3) == 1
+    assert stage.commit(0) == 0
+    assert losses(aligner) == {"accepted": 1, "late": 1, "duplicate": 1}
+
+
+@pytest.mark.parametrize("count", [-1, 5, 2**40])
+def test_a_stage_commits_no_more_than_it_has_room_for(count: int) -> None:
+    aligner = aligner_of(stream())
+    with pytest.raises(ValueError, match=f"count: {count} is not within 0 and 4"):
+        aligner.staging("a", capacity=4).commit(count)
+    assert losses(aligner) == {}
+
+
+def test_a_stage_keeps_its_aligner_alive() -> None:
+    stage = aligner_of(stream()).staging("a", capacity=1)
+    gc.collect()
+    assert stage.commit(1) == 1
+
+
+def test_a_stage_of_an_unknown_stream_or_without_room_is_refused() -> None:
+    aligner = aligner_of(stream("temperature"))
+    with pytest.raises(ValueError, match=r"temprature.*'temperature'"):
+        aligner.staging("temprature")
+    with pytest.raises(ValueError, match="capacity: 0"):
+        aligner.staging("temperature", capacity=0)
 
 
 # Losses are counted

@@ -4,10 +4,10 @@
 
 /* The aligner: brings streams of samples that arrive at their own pace onto one time grid.
  *
- * Samples go in through aln_push and aln_push_mixed, windows come out of aln_window_read. In between stand one
- * ring of samples per stream, kept in time order, and one ring of rows. Nothing is allocated, no clock is read:
- * the caller owns the memory and passes the time in. One thread at a time; samples of another thread or of an interrupt
- * come through ferrule/ring.h.
+ * Samples go in through aln_push, aln_push_mixed and aln_push_bytes, windows come out of aln_window_read. In between
+ * stand one ring of samples per stream, kept in time order, and one ring of rows. Nothing is allocated, no clock is
+ * read: the caller owns the memory and passes the time in. One thread at a time; samples of another thread or of an
+ * interrupt come through ferrule/ring.h.
  *
  * Times are int64 nanoseconds, values float32. Rules and proofs: docs/ALIGNER.md. */
 
@@ -44,7 +44,8 @@ typedef enum {
     ALN_ERR_SPAN = -11,    /* a negative duration, or a deadline below the lateness */
     ALN_ERR_TIME = -12,    /* a time beyond ALN_TIME_LIMIT */
     ALN_ERR_FULL = -13,    /* the ring of raw samples has no room: the newest was refused */
-    ALN_ERR_QUANTIZATION = -14 /* no quantization, one out of range, or a fill that is NaN */
+    ALN_ERR_QUANTIZATION = -14, /* no quantization, one out of range, or a fill that is NaN */
+    ALN_ERR_BYTES = -15 /* the bytes are no whole SAMPLES message for one of the streams */
 } aln_status_t;
 
 typedef enum {
@@ -138,6 +139,10 @@ aln_status_t aln_push(aln_aligner_t *aligner, uint32_t stream, const int64_t *ti
 aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, const int64_t *times_ns,
                             const float *values, uint32_t count, uint32_t *accepted);
 
+/* Push the samples of one SAMPLES message of the wire (docs/PROTOCOL.md), its stream number that of the aligner's.
+ * One that is malformed, of an unknown stream or of other fields is dropped whole, and counted. */
+aln_status_t aln_push_bytes(aln_aligner_t *aligner, const uint8_t *bytes, size_t size, uint32_t *accepted);
+
 /* Let the deadline and the timeouts act; now_ns is on the samples' clock. */
 aln_status_t aln_poll(aln_aligner_t *aligner, int64_t now_ns);
 
@@ -161,6 +166,9 @@ aln_status_t aln_window_read_int8(aln_aligner_t *aligner, int8_t *codes, uint8_t
 
 /* Copy a stream's ALN_COUNTERS counters. */
 aln_status_t aln_counters(const aln_aligner_t *aligner, uint32_t stream, uint64_t *counters);
+
+/* Messages that aln_push_bytes dropped whole. */
+uint64_t aln_malformed_count(const aln_aligner_t *aligner);
 
 /* What a status means, in words. */
 const char *aln_strerror(aln_status_t status);
