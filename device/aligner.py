@@ -10,10 +10,7 @@ Rules:
  * One thread at a time; samples of another thread come through a ``device.ring.Ring``.
 """
 
-import difflib
-import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import IntFlag
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -21,6 +18,19 @@ import numpy as np
 import numpy.typing as npt
 
 from device._native import ffi, lib
+from device.aligner_config import (
+    FILLS,
+    FOREVER_NS,
+    MODES,
+    AlignerConfigError,
+    Quantization,
+    Stream,
+    check_status,
+    describe,
+    hint,
+    in_range,
+)
+from device.arrays import FLOAT32, INT8, INT64, UINT8, UINT16, Element, pointer_to
 from device.errors import DeviceError
 from device.exit_code import ExitCode
 from device.staging import Stage
@@ -28,26 +38,20 @@ from device.staging import Stage
 if TYPE_CHECKING:
     from device.ring import Ring
 
-_NS_PER_MS: Final = 1_000_000
-_NS_PER_S: Final = 1_000_000_000
-_FOREVER_NS: Final = 2**63 - 1  # INT64_MAX: the core's word for "no limit"
-_LEAST_CAPACITY: Final = 1024  # samples; a chunk pushed at once fits even into a slow stream's ring
-_LEAST_ROWS: Final = 4096
-_LEAST_SCALE: Final = 2.0**-100  # ALN_SCALE_LEAST
-_MOST_SCALE: Final = 2.0**100  # ALN_SCALE_MOST
+__all__ = [
+    "COUNTERS",
+    "FILLS",
+    "MODES",
+    "NO_AGE_NS",
+    "Aligner",
+    "AlignerConfigError",
+    "Flag",
+    "Quantization",
+    "Stream",
+    "UnknownStreamError",
+    "WindowInfo",
+]
 
-MODES: Final[Mapping[str, int]] = {
-    "hold": lib.ALN_HOLD,
-    "nearest": lib.ALN_NEAREST,
-    "linear": lib.ALN_LINEAR,
-    "mean": lib.ALN_MEAN,
-    "min": lib.ALN_MIN,
-    "max": lib.ALN_MAX,
-}
-FILLS: Final[Mapping[str, int]] = {
-    "constant": lib.ALN_FILL_CONSTANT,
-    "previous": lib.ALN_FILL_PREVIOUS,
-}
 COUNTERS: Final = (
     "accepted",
     "late",
@@ -57,21 +61,13 @@ COUNTERS: Final = (
     "out_of_range",
     "non_finite",
 )
-NO_AGE_NS: Final = _FOREVER_NS
+NO_AGE_NS: Final = FOREVER_NS
 
 Float32Array = npt.NDArray[np.float32]
 Int8Array = npt.NDArray[np.int8]
 Int64Array = npt.NDArray[np.int64]
 UInt16Array = npt.NDArray[np.uint16]
 UInt8Array = npt.NDArray[np.uint8]
-
-# What an array is made of, to NumPy and to the C core.
-_Element = tuple[np.dtype[Any], Any]
-_INT64: Final[_Element] = (np.dtype(np.int64), ffi.typeof("int64_t[]"))
-_FLOAT32: Final[_Element] = (np.dtype(np.float32), ffi.typeof("float[]"))
-_UINT16: Final[_Element] = (np.dtype(np.uint16), ffi.typeof("uint16_t[]"))
-_UINT8: Final[_Element] = (np.dtype(np.uint8), ffi.typeof("uint8_t[]"))
-_INT8: Final[_Element] = (np.dtype(np.int8), ffi.typeof("int8_t[]"))
 
 # Found once: looking a name up in the module of the core costs a tenth of a call.
 _from_buffer: Final = ffi.from_buffer
@@ -91,69 +87,15 @@ class Flag(IntFlag):
     FORCED = lib.ALN_FLAG_FORCED
 
 
-class AlignerConfigError(DeviceError, ValueError):
-    """The aligner cannot be built as asked for."""
-
-    exit_code = ExitCode.USAGE
-
-
 class UnknownStreamError(DeviceError, ValueError):
     """No stream has this name."""
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
-        super().__init__(f"stream {name!r}: no such stream; {_hint(name, known)}")
+        super().__init__(f"stream {name!r}: no such stream; {hint(name, known)}")
         self.name = name
         self.known = tuple(known)
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """One ordered sequence of samples whose fields share a time stamp.
-
-    Attributes:
-        name: what the flow calls it.
-        rate_hz: nominal rate; sizes the ring, nothing else.
-        fields: columns per sample.
-        mode: a key of ``MODES``: how a row's value is made of samples.
-        max_gap_ms: widest gap that is bridged; None: any.
-        timeout_ms: silence after which the stream holds the others back no longer; None: never.
-        fill: a key of ``FILLS``: what a missing cell carries.
-        fill_value: the constant, or with "previous" the value before the first.
-        capacity: samples held; None: from the rates of all streams.
-    """
-
-    name: str
-    rate_hz: float
-    fields: int = 1
-    mode: str = "hold"
-    max_gap_ms: float | None = None
-    timeout_ms: float | None = None
-    fill: str = "constant"
-    fill_value: float = math.nan
-    capacity: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quantization:
-    """How a window becomes int8 codes: standardised column by column, then quantized.
-
-    ``code = round((value - mean) / std * (1 / scale)) + zero_point``, every step in float32, half
-    to even, saturated: what ``device.preprocess`` and LiteRT's QUANTIZE kernel give one after the
-    other.
-
-    Attributes:
-        mean: per column, in the stream's unit.
-        std: per column, same unit, positive.
-        scale: of the model's input tensor; 2**-100 to 2**100.
-        zero_point: of the model's input tensor; -128 to 127.
-    """
-
-    mean: Sequence[float]
-    std: Sequence[float]
-    scale: float
-    zero_point: int
 
 
 class WindowInfo(NamedTuple):
@@ -217,52 +159,31 @@ class Aligner:
         """
         self.streams = tuple(streams)
         self._index = {stream.name: index for index, stream in enumerate(self.streams)}
-        if len(self._index) != len(self.streams):
-            names = sorted({s.name for s in streams if [t.name for t in streams].count(s.name) > 1})
-            raise AlignerConfigError(f"streams: {', '.join(names)} is there twice; rename one")
         self.columns = sum(stream.fields for stream in self.streams)
         self.window = window
         self.hop = hop
-        self.period_ns = _period_ns(grid_hz)
-        lateness_ns = _span_ns("lateness_ms", lateness_ms)
-        deadline_ns = _span_ns("deadline_ms", deadline_ms)
-        if deadline_ns < lateness_ns:
-            raise AlignerConfigError(
-                f"deadline_ms: {deadline_ms} is below lateness_ms {lateness_ms}; "
-                "a row would be forced before its samples may come; raise it"
-            )
-        horizon_s = _horizon_s(self.streams, lateness_ns, deadline_ns)
-        configs = ffi.new("aln_stream_config_t[]", max(1, len(self.streams)))
-        for config, stream in zip(configs, self.streams, strict=False):
-            _describe_stream(config, stream, horizon_s)
-        described = None if quantization is None else _describe_quantization(quantization, streams)
-        config = ffi.new(
-            "aln_config_t *",
-            {
-                "streams": configs,
-                "stream_count": len(self.streams),
-                "window": _in_range("window", window, 1, lib.ALN_MAX_WINDOW),
-                "hop": _in_range("hop", hop, 1, lib.ALN_MAX_WINDOW),
-                "row_capacity": _capacity(
-                    "rows", max(_LEAST_ROWS, window + 8 * hop) if rows is None else rows
-                ),
-                "period_ns": self.period_ns,
-                "phase_ns": _in_range("phase_ns", phase_ns, -(2**62) + 1, 2**62 - 1),
-                "lateness_ns": lateness_ns,
-                "deadline_ns": deadline_ns,
-                "max_jump_ns": _span_ns("max_jump_ms", max_jump_ms),
-                "quantization": ffi.NULL if described is None else described[0],
-            },
+        config = describe(
+            self.streams,
+            grid_hz=grid_hz,
+            window=window,
+            hop=hop,
+            lateness_ms=lateness_ms,
+            deadline_ms=deadline_ms,
+            phase_ns=phase_ns,
+            max_jump_ms=max_jump_ms,
+            rows=rows,
+            quantization=quantization,
         )
+        self.period_ns = int(config.core.period_ns)
         self._is_quantized = quantization is not None
-        self._open(config)
+        self._open(config.core)
 
     def _open(self, config: Any) -> None:
         size = ffi.new("size_t *")
-        _check_config(lib.aln_memory_bytes(config, size))
+        check_status(lib.aln_memory_bytes(config, size))
         self._memory = ffi.new("int64_t[]", (size[0] + 7) // 8)
         handle = ffi.new("aln_aligner_t **")
-        _check_config(lib.aln_init(self._memory, size[0], config, handle))
+        check_status(lib.aln_init(self._memory, size[0], config, handle))
         self._aligner = handle[0]
         self._accepted = ffi.new("uint32_t *")
         self._info = ffi.new("aln_window_info_t *")
@@ -287,8 +208,8 @@ class Aligner:
         index = self._index_of(name)
         fields = self.streams[index].fields
         is_flat = fields == 1 and getattr(values, "ndim", 0) == 1
-        times_pointer = _pointer("times_ns", times_ns, _INT64, 1)
-        values_pointer = _pointer("values", values, _FLOAT32, 1 if is_flat else 2)
+        times_pointer = pointer_to("times_ns", times_ns, INT64, 1)
+        values_pointer = pointer_to("values", values, FLOAT32, 1 if is_flat else 2)
         count = len(times_pointer)
         if len(values_pointer) != count * fields or len(values) != count:
             raise ValueError(
@@ -316,9 +237,9 @@ class Aligner:
             ValueError: an array has another dtype, shape or layout, or an id names no stream or one
                 of several fields. Nothing was pushed.
         """
-        ids_pointer = _pointer("stream_ids", stream_ids, _UINT16, 1)
-        times_pointer = _pointer("times_ns", times_ns, _INT64, 1)
-        values_pointer = _pointer("values", values, _FLOAT32, 1)
+        ids_pointer = pointer_to("stream_ids", stream_ids, UINT16, 1)
+        times_pointer = pointer_to("times_ns", times_ns, INT64, 1)
+        values_pointer = pointer_to("values", values, FLOAT32, 1)
         count = len(times_pointer)
         if not len(ids_pointer) == count == len(values_pointer):
             raise ValueError(
@@ -376,7 +297,7 @@ class Aligner:
             ValueError: ``capacity`` is not within 1 and ``ALN_MAX_CAPACITY``.
         """
         index = self._index_of(name)
-        _in_range("capacity", capacity, 1, lib.ALN_MAX_CAPACITY)
+        in_range("capacity", capacity, 1, lib.ALN_MAX_CAPACITY)
         return Stage(self, self._aligner, index, self.streams[index].fields, capacity)
 
     def drain(self, ring: "Ring", /) -> int:
@@ -428,7 +349,7 @@ class Aligner:
         Raises:
             ValueError: an array has another dtype, shape or layout.
         """
-        pointer = self._window_pointer("buffer", buffer, _FLOAT32)
+        pointer = self._window_pointer("buffer", buffer, FLOAT32)
         return self._read(lib.aln_window_read, pointer, flags)
 
     def read_int8_into(
@@ -449,13 +370,13 @@ class Aligner:
         """
         if not self._is_quantized:
             raise RuntimeError("read_int8_into: no quantization; build the aligner with one")
-        pointer = self._window_pointer("buffer", buffer, _INT8)
+        pointer = self._window_pointer("buffer", buffer, INT8)
         return self._read(lib.aln_window_read_int8, pointer, flags)
 
     def _read(self, read: Any, pointer: Any, flags: UInt8Array | None) -> WindowInfo | None:
         flags_pointer = ffi.NULL
         if flags is not None:
-            flags_pointer = self._window_pointer("flags", flags, _UINT8)
+            flags_pointer = self._window_pointer("flags", flags, UINT8)
         status = read(
             self._aligner, pointer, flags_pointer, self._cell_count, self._info, self._ages
         )
@@ -492,181 +413,10 @@ class Aligner:
             raise UnknownStreamError(name, list(self._index))
         return index
 
-    def _window_pointer(self, what: str, array: npt.NDArray[Any], element: _Element) -> Any:
-        pointer = _pointer(what, array, element, 2, is_written=True)
+    def _window_pointer(self, what: str, array: npt.NDArray[Any], element: Element) -> Any:
+        pointer = pointer_to(what, array, element, 2, is_written=True)
         if array.shape != (self.window, self.columns):
             raise ValueError(
                 f"{what}: shape {array.shape}; a window has shape ({self.window}, {self.columns})"
             )
         return pointer
-
-
-def _pointer(
-    what: str,
-    array: npt.NDArray[Any],
-    element: _Element,
-    dimensions: int,
-    *,
-    is_written: bool = False,
-) -> Any:
-    """Return a pointer to the array's elements, which knows their number and keeps them in place.
-
-    That all is right costs two comparisons and the buffer's own check of the layout; only what
-    these stop is looked at more closely.
-    """
-    dtype, pointer = element
-    try:
-        if array.dtype is dtype and array.ndim == dimensions:
-            return _from_buffer(pointer, array, is_written)
-    except (AttributeError, TypeError, ValueError):
-        pass  # no array, or not contiguous: the check names it
-    _check_array(what, array, dtype, dimensions)
-    return _from_buffer(pointer, array, is_written)
-
-
-def _check_array(what: str, array: npt.NDArray[Any], dtype: np.dtype[Any], dimensions: int) -> None:
-    if not isinstance(array, np.ndarray):
-        raise ValueError(f"{what}: {type(array).__name__}; pass a NumPy array")  # noqa: TRY004 - one error for all misuse
-    if array.dtype != dtype:
-        raise ValueError(f"{what}: dtype {array.dtype}; it must be {dtype}")
-    if array.ndim != dimensions:
-        raise ValueError(f"{what}: {array.ndim} dimensions; it must have {dimensions}")
-    if not array.flags.c_contiguous:
-        raise ValueError(f"{what}: not C-contiguous; pass numpy.ascontiguousarray of it")
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-
-
-def _check_config(status: int) -> None:
-    if status != lib.ALN_OK:
-        reason = ffi.string(lib.aln_strerror(status)).decode()
-        raise AlignerConfigError(f"aligner: {reason}; change the stream or window settings")
-
-
-def _in_range(what: str, value: int, low: int, high: int) -> int:
-    if not low <= value <= high:
-        raise AlignerConfigError(f"{what}: {value} is not within {low} and {high}")
-    return value
-
-
-def _period_ns(grid_hz: float) -> int:
-    if not (math.isfinite(grid_hz) and grid_hz > 0):
-        raise AlignerConfigError(f"grid_hz: {grid_hz} is no positive rate")
-    period_ns = round(_NS_PER_S / grid_hz)
-    if period_ns < 1 or period_ns * grid_hz != _NS_PER_S:
-        nearest = _NS_PER_S / max(1, period_ns)
-        raise AlignerConfigError(
-            f"grid_hz: {grid_hz} has no whole period in nanoseconds; "
-            f"the nearest that has is {nearest!r} (a period of {max(1, period_ns)} ns)"
-        )
-    return period_ns
-
-
-def _span_ns(what: str, span_ms: float | None) -> int:
-    if span_ms is None:
-        return _FOREVER_NS
-    if not 0 <= span_ms < 2**61 / _NS_PER_MS:
-        raise AlignerConfigError(f"{what}: {span_ms} is no duration; give milliseconds >= 0")
-    return round(span_ms * _NS_PER_MS)
-
-
-def _capacity(what: str, least: int) -> int:
-    capacity = 1 << (_in_range(what, least, 1, lib.ALN_MAX_CAPACITY) - 1).bit_length()
-    return max(2, capacity)
-
-
-def _horizon_s(streams: Sequence[Stream], lateness_ns: int, deadline_ns: int) -> float:
-    """Longest time for which one stream's silence makes the others wait, doubled."""
-    longest_s = 1.0
-    for stream in streams:
-        if not (math.isfinite(stream.rate_hz) and stream.rate_hz > 0):
-            raise AlignerConfigError(
-                f"stream {stream.name!r}: rate_hz {stream.rate_hz} is no positive rate"
-            )
-        silence_s = 2.0 / stream.rate_hz
-        if stream.timeout_ms is not None:
-            silence_s = max(silence_s, min(stream.timeout_ms / 1e3, deadline_ns / 1e9))
-        longest_s = max(longest_s, silence_s)
-    return 2.0 * (longest_s + lateness_ns / 1e9)
-
-
-def _describe_stream(config: Any, stream: Stream, horizon_s: float) -> None:
-    where = f"stream {stream.name!r}"
-    if stream.mode not in MODES:
-        raise AlignerConfigError(
-            f"{where}: mode {stream.mode!r}: no such mode; {_hint(stream.mode, MODES)}"
-        )
-    if stream.fill not in FILLS:
-        raise AlignerConfigError(
-            f"{where}: fill {stream.fill!r}: no such fill; {_hint(stream.fill, FILLS)}"
-        )
-    if stream.capacity is None:
-        wanted = max(_LEAST_CAPACITY, math.ceil(stream.rate_hz * horizon_s))
-        capacity = _capacity(f"{where}: samples to hold", wanted)
-    else:
-        capacity = _capacity(f"{where}: capacity", stream.capacity)
-    config.fields = _in_range(f"{where}: fields", stream.fields, 1, lib.ALN_MAX_FIELDS)
-    config.capacity = capacity
-    config.mode = MODES[stream.mode]
-    config.fill = FILLS[stream.fill]
-    config.fill_value = stream.fill_value
-    config.max_gap_ns = _span_ns(f"{where}: max_gap_ms", stream.max_gap_ms)
-    config.timeout_ns = _span_ns(f"{where}: timeout_ms", stream.timeout_ms)
-
-
-def _describe_quantization(
-    quantization: Quantization, streams: Sequence[Stream]
-) -> tuple[Any, Float32Array, Float32Array]:
-    """Return the core's quantization, and the arrays that it points into."""
-    for stream in streams:
-        if math.isnan(stream.fill_value):
-            raise AlignerConfigError(
-                f"stream {stream.name!r}: fill_value is NaN, which has no int8 code; give a number"
-            )
-    columns = [
-        f"stream {stream.name!r}, field {field}"
-        for stream in streams
-        for field in range(stream.fields)
-    ]
-    means = _float32("mean", quantization.mean, columns)
-    stds = _float32("std", quantization.std, columns)
-    if not (stds > 0).all():
-        column = int(np.argmin(stds > 0))
-        raise AlignerConfigError(
-            f"quantization: std {quantization.std[column]} of {columns[column]} "
-            "is no positive float32 number"
-        )
-    if not _LEAST_SCALE <= quantization.scale <= _MOST_SCALE:
-        raise AlignerConfigError(
-            f"quantization: scale {quantization.scale} is not within 2**-100 and 2**100"
-        )
-    described = ffi.new(
-        "aln_quantization_t *",
-        {
-            "means": ffi.from_buffer("float[]", means),
-            "stds": ffi.from_buffer("float[]", stds),
-            "scale": quantization.scale,
-            "zero_point": _in_range("quantization: zero_point", quantization.zero_point, -128, 127),
-        },
-    )
-    return described, means, stds
-
-
-def _float32(what: str, numbers: Sequence[float], columns: Sequence[str]) -> Float32Array:
-    with np.errstate(over="ignore"):  # becomes infinite, and is refused for that
-        array = np.array(numbers, dtype=np.float32)
-    if array.shape != (len(columns),):
-        raise AlignerConfigError(
-            f"quantization: {what} has shape {array.shape}; {len(columns)} columns "
-            f"need ({len(columns)},)"
-        )
-    is_finite = np.isfinite(array)
-    if not is_finite.all():
-        column = int(np.argmin(is_finite))
-        raise AlignerConfigError(
-            f"quantization: {what} {numbers[column]} of {columns[column]} is no float32 number"
-        )
-    return array

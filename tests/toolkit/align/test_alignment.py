@@ -77,7 +77,15 @@ def test_a_long_recording_of_unequal_streams_comes_back_whole() -> None:
     aligned = align(recording, streams, grid_hz=100)
 
     held_all = [
-        Stream(s.name, 1, s.fields, s.mode, s.max_gap_ms, capacity=1 << 16) for s in streams
+        Stream(
+            s.name,
+            rate_hz=1,
+            fields=s.fields,
+            mode=s.mode,
+            max_gap_ms=s.max_gap_ms,
+            capacity=1 << 16,
+        )
+        for s in streams
     ]
     values, flags = by_aligner(recording, held_all, grid_hz=100)
     assert aligned.values.tobytes() == values.tobytes()
@@ -96,7 +104,7 @@ def test_a_stream_that_ends_early_or_begins_late_costs_no_other_stream_a_sample(
         "b": ramp(100, 1000, start_ns=20 * S),
         "c": ramp(10, 1000),
     }
-    streams = [Stream(name, 1, mode="linear") for name in recording]
+    streams = [Stream(name, rate_hz=1, mode="linear") for name in recording]
 
     aligned = align(recording, streams, grid_hz=100)
 
@@ -111,7 +119,7 @@ def test_a_stream_that_ends_early_or_begins_late_costs_no_other_stream_a_sample(
 def test_what_is_late_is_counted_and_order_within_the_lateness_changes_nothing() -> None:
     times_ns, values = ramp(9_000, 100)
     other = ramp(9_000, 100, seed=5)
-    streams = [Stream("a", 1, mode="linear"), Stream("b", 1, mode="nearest")]
+    streams = [Stream("a", rate_hz=1, mode="linear"), Stream("b", rate_hz=1, mode="nearest")]
     sort = np.argsort(times_ns + np.random.default_rng(3).integers(0, 40 * MS, len(times_ns)))
     in_order = align({"a": (times_ns, values), "b": other}, streams, grid_hz=50, lateness_ms=40)
 
@@ -127,7 +135,7 @@ def test_a_pause_of_all_streams_ends_the_segment_when_they_time_out() -> None:
     first, second = ramp(200, 100), ramp(200, 100, start_ns=100 * S, seed=2)
     both = tuple(np.concatenate(parts) for parts in zip(first, second, strict=True))
     recording = {"a": (both[0], both[1]), "b": (both[0] + MS, both[1])}
-    streams = [Stream(name, 1, mode="linear", timeout_ms=500) for name in "ab"]
+    streams = [Stream(name, rate_hz=1, mode="linear", timeout_ms=500) for name in "ab"]
 
     aligned = align(recording, streams, grid_hz=100)
 
@@ -135,11 +143,13 @@ def test_a_pause_of_all_streams_ends_the_segment_when_they_time_out() -> None:
     assert aligned.times_ns[aligned.segments == 0][-1] < 2.1 * S
     assert aligned.times_ns[aligned.segments == 1][0] >= 99.99 * S
     assert 395 <= len(aligned.times_ns) <= 402
-    endless = align(recording, [Stream(name, 1, mode="linear") for name in "ab"], grid_hz=100)
+    endless = align(
+        recording, [Stream(name, rate_hz=1, mode="linear") for name in "ab"], grid_hz=100
+    )
     assert len(endless.times_ns) > 10_000
     # One that goes on keeps the segment.
     recording["c"] = ramp(10_300, 100)
-    more = [*streams, Stream("c", 1, timeout_ms=500)]
+    more = [*streams, Stream("c", rate_hz=1, timeout_ms=500)]
     assert set(align(recording, more, grid_hz=100, max_jump_ms=1000).segments) == {0}
     counters = align(recording, more, grid_hz=100, max_jump_ms=1000).counters
     assert counters["a"]["accepted"] == 400
@@ -155,7 +165,7 @@ def test_it_is_the_model_polled_at_every_moment(data: st.DataObject) -> None:
         streams.append(
             Stream(
                 name,
-                1,
+                rate_hz=1,
                 mode=data.draw(st.sampled_from(["hold", "nearest", "linear", "mean", "max"])),
                 timeout_ms=data.draw(st.sampled_from([None, 4, 9])),
                 max_gap_ms=data.draw(st.sampled_from([None, 5])),
@@ -197,7 +207,10 @@ def test_a_wrong_stamp_far_ahead_is_dropped_and_hides_nothing() -> None:
     spoilt = times_ns.copy()
     spoilt[[50, 7000]] += 10_000 * S
     spoilt[60] = 2**63 - 1
-    streams = [Stream("a", 1, mode="linear", timeout_ms=500), Stream("b", 1, mode="linear")]
+    streams = [
+        Stream("a", rate_hz=1, mode="linear", timeout_ms=500),
+        Stream("b", rate_hz=1, mode="linear"),
+    ]
 
     aligned = align(
         {"a": (spoilt, values), "b": (times_ns, values)}, streams, grid_hz=100, max_jump_ms=1000
@@ -214,7 +227,7 @@ def test_samples_that_are_not_finite_are_counted() -> None:
     times_ns, values = ramp(100, 100)
     values[3] = np.nan
 
-    aligned = align({"a": (times_ns, values)}, [Stream("a", 1)], grid_hz=100)
+    aligned = align({"a": (times_ns, values)}, [Stream("a", rate_hz=1)], grid_hz=100)
 
     assert aligned.counters["a"]["non_finite"] == 1
 
@@ -224,12 +237,12 @@ def test_a_silence_that_no_ring_can_hold_is_said(monkeypatch: pytest.MonkeyPatch
     recording = {"a": ramp(9000, 1000), "b": ramp(1, 1)}
 
     with pytest.raises(RecordingUnevenError, match="give that one a timeout_ms"):
-        align(recording, [Stream("a", 1), Stream("b", 1, mode="linear")], grid_hz=1)
+        align(recording, [Stream("a", rate_hz=1), Stream("b", rate_hz=1, mode="linear")], grid_hz=1)
 
 
 def test_a_recording_without_samples_has_no_rows() -> None:
     empty = (np.empty(0, np.int64), np.empty((0, 1), np.float32))
-    aligned = align({"a": empty}, [Stream("a", 1, timeout_ms=5)], grid_hz=1)
+    aligned = align({"a": empty}, [Stream("a", rate_hz=1, timeout_ms=5)], grid_hz=1)
 
     assert aligned.values.shape == (0, 1)
     assert len(join([aligned, aligned]).segments) == 0
@@ -250,23 +263,23 @@ def test_a_recording_without_samples_has_no_rows() -> None:
 )
 def test_settings_out_of_range_are_refused(change: dict[str, object], error: type) -> None:
     with pytest.raises(error):
-        align({"a": ramp(5, 1)}, [Stream("a", 1)], **{"grid_hz": 1, **change})  # type: ignore[arg-type]
+        align({"a": ramp(5, 1)}, [Stream("a", rate_hz=1)], **{"grid_hz": 1, **change})  # type: ignore[arg-type]
 
 
 def test_arrays_that_are_no_recording_are_refused() -> None:
     times_ns, values = ramp(5, 1)
     with pytest.raises(StreamMissingError, match="stream 'b': the recording has only a"):
-        align({"a": (times_ns, values)}, [Stream("b", 1)], grid_hz=1)
+        align({"a": (times_ns, values)}, [Stream("b", rate_hz=1)], grid_hz=1)
     for bad in ((times_ns.astype(float), values), (times_ns, values.astype(float)),
                 (times_ns[1:], values)):  # fmt: skip
         with pytest.raises(ValueError, match="stream 'a': "):
-            align({"a": bad}, [Stream("a", 1)], grid_hz=1)
+            align({"a": bad}, [Stream("a", rate_hz=1)], grid_hz=1)
     with pytest.raises(AlignerConfigError):
         align({}, [], grid_hz=1)
 
 
 def test_parts_are_joined_with_segments_numbered_on() -> None:
-    streams = [Stream("a", 1)]
+    streams = [Stream("a", rate_hz=1)]
     parts = [align({"a": ramp(5, 1, start_ns=start * S)}, streams, grid_hz=1) for start in (0, 50)]
 
     joined = join(parts)
@@ -277,7 +290,7 @@ def test_parts_are_joined_with_segments_numbered_on() -> None:
 
 def test_a_frame_needs_pandas_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pandas", None)
-    aligned = align({"a": ramp(5, 1)}, [Stream("a", 1)], grid_hz=1)
+    aligned = align({"a": ramp(5, 1)}, [Stream("a", rate_hz=1)], grid_hz=1)
 
     with pytest.raises(PackageMissingError, match="pip install 'pandas'") as caught:
         aligned.to_dataframe()
@@ -287,7 +300,9 @@ def test_a_frame_needs_pandas_and_says_so(monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_frame_holds_times_segments_values_and_flags() -> None:
     pytest.importorskip("pandas")
     columns = {"a": ["a.x", "a.y"]}
-    aligned = align({"a": ramp(9, 1, fields=2)}, [Stream("a", 1, 2)], grid_hz=1, columns=columns)
+    aligned = align(
+        {"a": ramp(9, 1, fields=2)}, [Stream("a", rate_hz=1, fields=2)], grid_hz=1, columns=columns
+    )
 
     frame = aligned.to_dataframe()
 

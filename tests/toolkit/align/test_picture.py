@@ -21,7 +21,15 @@ def signals(count: int, *, gap: bool = False, timeout_ms: float | None = None) -
     values = np.sin(np.arange(count, dtype=np.float32) / 20)[:, np.newaxis]
     raw = {"a": (times_ns, values), "b$": (times_ns[::7], np.repeat(values[::7], 8, axis=1))}
     streams = [
-        Stream(name, 1, fields, "linear", max_gap_ms=100, timeout_ms=timeout_ms, fill_value=9)
+        Stream(
+            name,
+            rate_hz=1,
+            fields=fields,
+            mode="linear",
+            max_gap_ms=100,
+            timeout_ms=timeout_ms,
+            fill_value=9,
+        )
         for name, fields in (("a", 1), ("b$", 8))
     ]
     aligned = align(raw, streams, grid_hz=50)
