@@ -31,7 +31,7 @@ QUICK: Final = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-LONG: Final = settings(QUICK, max_examples=2000)
+LONG: Final = settings(QUICK, max_examples=12_500)  # eight tests: 100,000 cases
 
 # Enough for everything a generated example can hold, so that no ring ever fills.
 CAPACITY: Final = 1024
