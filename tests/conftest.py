@@ -123,7 +123,7 @@ def line(tmp_path: Path) -> Iterator[Line]:
 @pytest.fixture
 def broker() -> Iterator[Broker]:
     if shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None:
-        pytest.skip("mosquitto is not installed")
+        pytest.fail("mosquitto is not installed; run .ci/test-tools, as make test does")
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder))
         broker.start()
