@@ -27,13 +27,13 @@ from device.aligner_config import (
     Stream,
     check_status,
     describe,
-    hint,
     in_range,
 )
 from device.arrays import FLOAT32, INT8, INT64, UINT8, UINT16, Element, pointer_to
 from device.errors import DeviceError
 from device.exit_code import ExitCode
 from device.staging import Stage
+from device.toml import hint
 
 if TYPE_CHECKING:
     from device.ring import Ring

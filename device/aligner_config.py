@@ -1,8 +1,7 @@
 """What the aligner is built from: streams, windows and spans, checked and in the core's units."""
 
-import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ import numpy.typing as npt
 from device._native import ffi, lib
 from device.errors import DeviceError
 from device.exit_code import ExitCode
+from device.toml import hint
 
 _NS_PER_MS: Final = 1_000_000
 _NS_PER_S: Final = 1_000_000_000
@@ -162,12 +162,6 @@ def describe(
     return CoreConfig(core, (configs, described))
 
 
-def hint(word: str, known: Iterable[str], /) -> str:
-    """Return what to do about an unknown word: the nearest known one, or all of them."""
-    nearest = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean {nearest[0]!r}?" if nearest else f"known are {', '.join(known)}"
-
-
 def check_status(status: int, /) -> None:
     """Raise AlignerConfigError for what the core refused, in its words."""
     if status != lib.ALN_OK:
@@ -227,11 +221,11 @@ def _describe_stream(config: Any, stream: Stream, horizon_s: float) -> None:
     where = f"stream {stream.name!r}"
     if stream.mode not in MODES:
         raise AlignerConfigError(
-            f"{where}: mode {stream.mode!r}: no such mode; {hint(stream.mode, MODES)}"
+            f"{where}: mode {stream.mode!r}: no such mode; {hint(stream.mode, list(MODES))}"
         )
     if stream.fill not in FILLS:
         raise AlignerConfigError(
-            f"{where}: fill {stream.fill!r}: no such fill; {hint(stream.fill, FILLS)}"
+            f"{where}: fill {stream.fill!r}: no such fill; {hint(stream.fill, list(FILLS))}"
         )
     if stream.capacity is None:
         wanted = max(_LEAST_CAPACITY, math.ceil(stream.rate_hz * horizon_s))

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from device.pipeline import Model
@@ -18,6 +17,7 @@ from device.store.bundle import (
     decode,
     encode_manifest,
 )
+from toolkit.atomic_file import replacing
 from toolkit.errors import FileMissingError, FileUnreadableError, ToolkitError
 
 
@@ -74,8 +74,6 @@ def create(
         ToolkitError: a file cannot be read or written, or there is too much of it.
         DeviceError: the flow or the model is not what a board would run.
     """
-    if output.is_dir():
-        raise FileUnreadableError(str(output), "it is a directory")
     files = {FLOW_PART: flow, MODEL_PART: model, **(extra or {})}
     parts = {part: _read(path, part) for part, path in files.items()}
     data = encode(name, version, sequence, parts)
@@ -83,15 +81,8 @@ def create(
         raise BundleTooLargeError(len(data))
     bundle = decode(data, where=str(output))
     Model.load(bundle)
-    temporary = output.with_name(output.name + ".part")
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(output)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise FileUnreadableError(str(output), error.strerror or str(error)) from error
+    with replacing(output) as file:
+        file.write(data)
     return bundle
 
 

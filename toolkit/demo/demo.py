@@ -15,6 +15,7 @@ from device.exit_code import ExitCode
 from device.pipeline import Model
 from device.status import percentiles_ms
 from device.store.bundle import decode
+from toolkit.atomic_file import replacing
 from toolkit.board import Board
 from toolkit.demo import evidence, models
 from toolkit.demo.evidence import HostWindow
@@ -287,6 +288,5 @@ def _excerpt(line: Line, window: HostWindow, model: Model) -> Signals:
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as file:
+        file.write((json.dumps(value, indent=2) + "\n").encode())

@@ -8,8 +8,8 @@ from typing import Any, Final
 import numpy as np
 
 from toolkit.align.picture import Signals
+from toolkit.atomic_file import replacing
 from toolkit.demo.pictures import Material
-from toolkit.errors import FileUnreadableError
 
 __all__ = ["Material", "Signals", "write_report"]
 
@@ -79,14 +79,8 @@ def write_report(path: Path, summary: Mapping[str, Any], material: Material, /) 
         FileUnreadableError: the file cannot be written.
     """
     page = _page(summary, material.answered())
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise FileUnreadableError(str(path), error.strerror or str(error)) from error
+    with replacing(path) as file:
+        file.write(page.encode())
 
 
 def _page(summary: Mapping[str, Any], material: Material) -> str:
