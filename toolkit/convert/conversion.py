@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.infer.engine import ModelError
-from toolkit.convert import dataset, onnx_model
-from toolkit.convert.dataset import Dataset
+from toolkit.convert import onnx_model
 from toolkit.convert.delivery import deliver
 from toolkit.convert.environment import ConverterEnvironment, find, pinned_version
 from toolkit.convert.errors import InterfaceMismatchError, UnsupportedOperatorError
@@ -25,6 +24,8 @@ from toolkit.convert.interface import Restoration, custom_operators, find_order,
 from toolkit.convert.lowering import DEFAULT_TIME_LIMIT_S, Lowered, lower
 from toolkit.convert.onnx_model import OnnxModel
 from toolkit.convert.report import Report, Status, Variant
+from toolkit.dataset import dataset
+from toolkit.dataset.dataset import Dataset
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import accuracy, compare
 from toolkit.evaluate.reference import run_original
@@ -60,7 +61,7 @@ def convert(
     Args:
         model: the ``.onnx`` file.
         output: folder for ``<stem>-<precision>.tflite`` and ``report.json``.
-        data: calibration samples, ``.npz`` or ``.npy``; see ``toolkit.convert.dataset``.
+        data: calibration samples, ``.npz`` or ``.npy``; see ``toolkit.dataset.dataset``.
         test_data: samples to compare on; the calibration samples when not given.
         precisions: the variants wanted.
         shapes: fixed shapes for inputs whose shape is open.

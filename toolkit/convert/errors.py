@@ -63,15 +63,6 @@ class ShapeOptionError(ToolkitError, ValueError):
         self.reason = reason
 
 
-class DataError(ToolkitError, ValueError):
-    """Calibration or test data that does not fit the model."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
-        self.path = path
-        self.reason = reason
-
-
 class ConverterMissingError(ToolkitError):
     """The converter environment, or what it needs to be made, is not there."""
 

@@ -25,6 +25,7 @@ from toolkit.convert.errors import (
     UnsupportedOperatorError,
 )
 from toolkit.errors import FileMissingError, FileUnreadableError
+from toolkit.tensor import TensorSpec
 
 if TYPE_CHECKING:
     import onnx
@@ -33,15 +34,6 @@ MAX_MODEL_BYTES: Final = 2**31 - 1  # protobuf's own limit of one message
 _CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
 # ONNX's own domains and the one whose fused operators ONNX Runtime writes itself.
 _KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
-
-
-@dataclass(frozen=True, slots=True)
-class TensorSpec:
-    """One input of the model: name, fixed shape, NumPy dtype."""
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: np.dtype[np.generic]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from tests.toolkit.convert.onnx_models import save_samples
-from toolkit.convert import dataset
-from toolkit.convert.errors import DataError
-from toolkit.convert.onnx_model import TensorSpec
+from toolkit.dataset import dataset
+from toolkit.dataset.errors import DataError
 from toolkit.errors import FileMissingError
+from toolkit.tensor import TensorSpec
 
 X = TensorSpec("x", (1, 8, 2), np.dtype(np.float32))
 STATE = TensorSpec("state", (1, 3), np.dtype(np.float32))

@@ -13,10 +13,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.convert.errors import DataError
-from toolkit.convert.onnx_model import TensorSpec
+from toolkit.dataset.errors import DataError
 from toolkit.errors import FileMissingError, FileUnreadableError
 from toolkit.npz import unpacked_bytes
+from toolkit.tensor import TensorSpec
 
 MAX_DATA_BYTES: Final = 4 * 2**30  # unpacked; a calibration set is some hundred samples
 _LABELS: Final = "labels"
