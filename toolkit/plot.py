@@ -1,11 +1,15 @@
 """How pictures look, and how a figure becomes bytes."""
 
 import io
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+Given = ParamSpec("Given")
 
 # Okabe and Ito's colours, which people who see colours differently can tell apart.
 BLUE: Final = "#0072b2"
@@ -62,3 +66,15 @@ def render(draw: "Callable[[], Figure]", form: str, /, *, salt: str) -> bytes:
         nothing = ("Creator", "Date", "Format", "Type") if form == "svg" else ("Software",)
         draw().savefig(buffer, format=form, dpi=_PNG_DPI, metadata=dict.fromkeys(nothing))
     return buffer.getvalue()
+
+
+def picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
+    """Make a function that draws a figure one that returns its SVG element, for a page."""
+
+    @wraps(draw)
+    def svg(*args: Given.args, **kwargs: Given.kwargs) -> str:
+        text = render(lambda: draw(*args, **kwargs), "svg", salt=draw.__name__).decode()
+        # Groups are named alike in every picture, and an id may be in a page but once.
+        return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
+
+    return svg

@@ -3,12 +3,10 @@
 The same material gives the same bytes, and nothing in a picture points outside of it.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import wraps
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
-Given = ParamSpec("Given")
 
 REJECTED: Final = -1  # in place of a label
 
@@ -73,22 +70,10 @@ class Material:
         )
 
 
-def _picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
-    """Make a function that draws a figure one that returns its SVG element."""
-
-    @wraps(draw)
-    def svg(*args: Given.args, **kwargs: Given.kwargs) -> str:
-        text = plot.render(lambda: draw(*args, **kwargs), "svg", salt=draw.__name__).decode()
-        # Groups are named alike in every picture, and an id may be in a page but once.
-        return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
-
-    return svg
+draw_excerpt = plot.picture(draw_signals)
 
 
-draw_excerpt = _picture(draw_signals)
-
-
-@_picture
+@plot.picture
 def draw_timeline(material: Material) -> "Figure":
     """Draw predictions against labels, window by window, in as many rows as they need."""
     count = len(material.truths)
@@ -154,7 +139,7 @@ def _runs(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-@_picture
+@plot.picture
 def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) -> "Figure":
     """Draw how often each latency came, on a logarithmic axis.
 
@@ -188,7 +173,7 @@ def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) ->
     return figure
 
 
-@_picture
+@plot.picture
 def draw_confusion(material: Material) -> "Figure":
     """Draw how many windows of each label got which prediction, and the share that was right."""
     labels = material.labels
@@ -232,7 +217,7 @@ def confusion(material: Material, /) -> Int64Array:
     return counts
 
 
-@_picture
+@plot.picture
 def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
     """Draw what each variant of the model weighs, and how often it is right."""
     figure = plot.figure(0.42 * len(variants) + 0.9)
