@@ -118,3 +118,17 @@ class NoUsableVariantError(ToolkitError):
         super().__init__(f"{path}: no variant is usable ({listed}); see report.json")
         self.path = path
         self.reasons = reasons
+
+
+class SchedulerError(ToolkitError, ConnectionError):
+    """The Dask cluster does not answer."""
+
+    exit_code = ExitCode.NOT_FOUND
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"{address}: no Dask scheduler answers: {reason}; start one with 'dask scheduler', or "
+            "leave out --scheduler to use this machine"
+        )
+        self.address = address
+        self.reason = reason
