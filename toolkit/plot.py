@@ -2,12 +2,18 @@
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, ParamSpec
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    Float64Array = npt.NDArray[np.float64]
+    Int64Array = npt.NDArray[np.int64]
 
 Given = ParamSpec("Given")
 
@@ -20,6 +26,7 @@ GREY: Final = "#8a8f98"
 BAND: Final = "#c3d9e8"
 INK: Final = "#22262b"
 
+_DARK: Final = 0.55  # share above which black numbers cannot be read
 _WIDTH_IN: Final = 10.0
 _PNG_DPI: Final = 150
 _STYLE: Final[dict[Any, Any]] = {
@@ -78,3 +85,38 @@ def picture(draw: "Callable[Given, Figure]") -> Callable[Given, str]:
         return re.sub(r'<g id="[^"]*"', "<g", text[text.index("<svg") :])
 
     return svg
+
+
+def draw_counts(
+    axes: "Axes", counts: "Int64Array", labels: Sequence[str], names: Sequence[str], /
+) -> "Float64Array":
+    """Draw a confusion matrix, shaded by the share of its row.
+
+    Args:
+        axes: to draw on.
+        counts: shape (label, prediction), int64.
+        labels: of the rows.
+        names: of the columns.
+
+    Returns:
+        The shares, shape (label, prediction), float64.
+    """
+    import numpy as np
+
+    shares: Float64Array = counts / np.maximum(counts.sum(axis=1), 1)[:, np.newaxis]
+    axes.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=1)
+    for (row, column), number in np.ndenumerate(counts):
+        if number:
+            color = "white" if shares[row, column] > _DARK else INK
+            axes.text(column + 0.5, row + 0.5, str(number), ha="center", va="center", color=color)
+    axes.set_xticks(np.arange(len(names)) + 0.5, names)
+    axes.set_yticks(np.arange(len(labels)) + 0.5, labels)
+    axes.set(xlabel="prediction", ylabel="label", ylim=(len(labels), 0))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return shares
+
+
+def note(axes: "Axes", text: str, place: tuple[float, float], **where: Any) -> None:
+    """Write a text to the right of a place."""
+    axes.annotate(text, place, (5, 0), textcoords="offset points", va="center", **where)

@@ -161,7 +161,7 @@ def draw_latencies(latencies_ms: Float64Array, marks_ms: Mapping[str, float]) ->
     for step, (name, mark_ms) in enumerate(marks_ms.items()):
         axes.axvline(mark_ms, color=plot.RED, linewidth=1.2, linestyle=("-", "--", ":")[step % 3])
         place = (mark_ms, 0.96 - 0.09 * step)
-        _note(
+        plot.note(
             axes, f"{name} {mark_ms:.4g} ms", place, xycoords=axes.get_xaxis_transform(),
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
@@ -180,27 +180,19 @@ def draw_confusion(material: Material) -> "Figure":
     counts = confusion(material)
     names = [*labels, "rejected"][: counts.shape[1]]
     totals = counts.sum(axis=1)
-    shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     figure = plot.figure(3.9)
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.9, 1))
-    left.pcolormesh(shares, cmap="Blues", vmin=0, vmax=1, edgecolor="white", linewidth=1)
-    for (row, column), number in np.ndenumerate(counts):
-        if number:
-            color = "white" if shares[row, column] > 0.55 else plot.INK
-            left.text(column + 0.5, row + 0.5, str(number), ha="center", va="center", color=color)
-    left.set_xticks(np.arange(len(names)) + 0.5, names)
-    left.set_yticks(np.arange(len(labels)) + 0.5, labels)
-    left.set(xlabel="prediction", ylabel="label", title="windows", ylim=(len(labels), 0))
+    shares = plot.draw_counts(left, counts, labels, names)
+    left.set(title="windows")
     recall = np.diag(shares)
     right.barh(np.arange(len(labels)) + 0.5, recall, height=0.7, color=plot.BLUE)
     for row, share in enumerate(recall):
         text = f"{share:.1%} of {totals[row]}" if totals[row] else "no window"
-        _note(right, text, (share, row + 0.5))
+        plot.note(right, text, (share, row + 0.5))
     right.set(xlim=(0, 1.4), title="right, of the label's windows")
     right.set_xticks(*_SHARES)
-    for axes in (left, right):
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
+    right.tick_params(length=0)
+    right.spines[:].set_visible(False)
     return figure
 
 
@@ -227,10 +219,10 @@ def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
         size_bytes, accuracy = variant.get("size_bytes"), variant.get("accuracy")
         size_kib = (size_bytes or 0) / _KIB
         left.barh(row, size_kib, height=0.6, color=color)
-        _note(left, f"{size_kib:.1f} KiB" if size_bytes else variant["status"], (size_kib, row))
+        plot.note(left, f"{size_kib:.1f} KiB" if size_bytes else variant["status"], (size_kib, row))
         if accuracy is not None:
             right.barh(row, accuracy, height=0.6, color=color)
-            _note(right, f"{accuracy:.2%}", (accuracy, row))
+            plot.note(right, f"{accuracy:.2%}", (accuracy, row))
     names = [f"{v['precision']}{' (chosen)' if v.get('chosen') else ''}" for v in variants]
     left.set_yticks(range(len(variants)), names)
     left.set(xlabel="file size (KiB)", ylim=(len(variants) - 0.5, -0.5))
@@ -240,8 +232,3 @@ def draw_variants(variants: Sequence[Mapping[str, Any]]) -> "Figure":
     for axes in (left, right):
         axes.tick_params(axis="y", length=0)
     return figure
-
-
-def _note(axes: "Axes", text: str, place: tuple[float, float], **where: Any) -> None:
-    """Write a text to the right of a place."""
-    axes.annotate(text, place, (5, 0), textcoords="offset points", va="center", **where)

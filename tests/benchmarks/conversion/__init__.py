@@ -1,0 +1,1 @@
+"""Real models, converted by the command that users run: what every variant costs."""
