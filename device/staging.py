@@ -1,12 +1,14 @@
 """Staging: where samples that come one by one wait, to be pushed together.
 
-Fetching the address of an array costs more than pushing a sample; here it is done once.
+Fetching the address of an array costs more than pushing a sample, and so does each argument of a
+call into the core: here all that does not change is handed over once.
 
 Rules:
  * The arrays stay where they are; between two commits they are the caller's to fill.
  * Nothing but a commit pushes, and what was committed is not held on to.
 """
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -14,7 +16,7 @@ import numpy.typing as npt
 
 from device._native import ffi, lib
 
-_push: Final = lib.aln_push
+_commit: Final[Callable[[Any], int]] = lib.aln_staging_commit
 
 
 class Stage:
@@ -41,11 +43,11 @@ class Stage:
         self.values: Final[npt.NDArray[np.float32]] = np.zeros((capacity, fields), np.float32)
         self._times_at = ffi.from_buffer("int64_t[]", self.times_ns)
         self._values_at = ffi.from_buffer("float[]", self.values)
-        self._accepted = ffi.new("uint32_t *")
         self._aligner = aligner
-        self._core = core
-        self._index = index
         self._capacity = capacity
+        self._count = 0
+        self._staging = ffi.new("aln_staging_t *")
+        lib.aln_staging_init(self._staging, core, index, self._times_at, self._values_at)
 
     def commit(self, count: int, /) -> int:
         """Push the first ``count`` samples; the arrays can then be filled anew.
@@ -56,8 +58,11 @@ class Stage:
         Raises:
             ValueError: there is no room for so many. Nothing was pushed.
         """
+        if count != self._count:  # a call with one argument costs half of one with two
+            self._set_count(count)
+        return _commit(self._staging)
+
+    def _set_count(self, count: int) -> None:
         if not 0 <= count <= self._capacity:
             raise ValueError(f"count: {count} is not within 0 and {self._capacity}")
-        _push(self._core, self._index, self._times_at, self._values_at, count, self._accepted)
-        accepted: int = self._accepted[0]
-        return accepted
+        self._staging.count = self._count = count

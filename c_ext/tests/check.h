@@ -31,6 +31,7 @@ void test_bytes(void);
 void test_quantize(void);
 void test_ring(void);
 void test_rows(void);
+void test_staging(void);
 void test_time(void);
 void test_windows(void);
 void test_golden(void);

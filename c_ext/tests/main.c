@@ -81,6 +81,7 @@ int main(void)
     test_quantize();
     test_ring();
     test_rows();
+    test_staging();
     test_time();
     test_windows();
     test_golden();

@@ -4,10 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
-from device._native import ffi, lib
+from device._native import lib
 
-from device.aligner import Aligner, Float32Array, Int64Array, Quantization, Stream
+from device.aligner import Aligner, Quantization, Stream
 from device.core.messages import Samples
+from device.staging import Stage
 from tests.benchmarks.feeder import HOP, WINDOW
 from tests.benchmarks.figure import Figure, interleaved_s
 
@@ -15,6 +16,7 @@ _GROUP: Final = "Python calls"
 _ABSENT: Final = "not in this build"
 _STEP_NS: Final = 10_000  # from sample to sample
 _PUSHES: Final = 4096
+_PUSH_GOAL_NS: Final = 110  # of the call through cffi
 _RECORDS: Final = 100
 _MESSAGES: Final = 200
 _ROWS: Final = 2048
@@ -40,45 +42,67 @@ def _one_stream(capacity: int) -> Aligner:
 
 
 def _pushes(rounds: int) -> Iterator[Figure]:
+    """Yield what a push costs, without storing the sample, which no push does without."""
     aligner = _one_stream(2 * _PUSHES)
-    times_ns = np.arange(_PUSHES, dtype=np.int64) * _STEP_NS
-    values = np.ones(_PUSHES, dtype=np.float32)
+    times_ns = [index * _STEP_NS for index in range(_PUSHES)]
     taken_s = interleaved_s(
         {
-            "bare": _bare_pushes(aligner, times_ns, values, 1),
-            "empty": _bare_pushes(aligner, times_ns, values, 0),
-            "method": _method_pushes(aligner, times_ns, values),
+            "store": _stores(aligner.staging("s"), times_ns),
+            "one": _bare_commits(aligner.staging("s"), times_ns, 1),
+            "none": _bare_commits(aligner.staging("s"), times_ns, 0),
+            "method": _commits(aligner.staging("s"), times_ns),
+            "array": _array_pushes(aligner, times_ns),
         },
         rounds=rounds,
         prepare=aligner.reset,
     )
-    yield Figure(_GROUP, "one sample, lib.aln_push alone", taken_s["bare"] / _PUSHES * 1e9, "ns",
-                 110)  # fmt: skip
-    yield Figure(_GROUP, "no sample: the call through cffi", taken_s["empty"] / _PUSHES * 1e9, "ns")
-    yield Figure(_GROUP, "one sample, Aligner.push", taken_s["method"] / _PUSHES * 1e9, "ns")
+    store_s = taken_s["store"]
+    for name, each_s, goal_ns in (
+        ("one sample, lib.aln_staging_commit alone", taken_s["one"] - store_s, _PUSH_GOAL_NS),
+        ("no sample: the call through cffi", taken_s["none"] - store_s, None),
+        ("one sample, Stage.commit", taken_s["method"] - store_s, None),
+        ("one sample, Aligner.push", taken_s["array"], None),
+    ):
+        yield Figure(_GROUP, name, each_s / _PUSHES * 1e9, "ns", goal_ns)
 
 
-def _bare_pushes(
-    aligner: Aligner, times_ns: Int64Array, values: Float32Array, count: int
-) -> Callable[[], None]:
-    """Call the core for each time, with pointers that were made before; count: 0 or 1 sample."""
-    times = ffi.from_buffer("int64_t[]", times_ns)
-    pointers = [times + index for index in range(len(times_ns))]
-    value = ffi.from_buffer("float[]", values)
-    accepted = ffi.new("uint32_t *")
-    push, handle = lib.aln_push, aligner._aligner
+def _stores(stage: Stage, times_ns: list[int]) -> Callable[[], None]:
+    times = memoryview(stage.times_ns)
 
     def run() -> None:
-        for pointer in pointers:
-            push(handle, 0, pointer, value, count, accepted)
+        for time_ns in times_ns:
+            times[0] = time_ns
 
     return run
 
 
-def _method_pushes(
-    aligner: Aligner, times_ns: Int64Array, values: Float32Array
-) -> Callable[[], None]:
-    samples = [(times_ns[i : i + 1], values[i : i + 1]) for i in range(len(times_ns))]
+def _bare_commits(stage: Stage, times_ns: list[int], count: int) -> Callable[[], None]:
+    times = memoryview(stage.times_ns)
+    stage.commit(count)
+    commit, staging = lib.aln_staging_commit, stage._staging
+
+    def run() -> None:
+        for time_ns in times_ns:
+            times[0] = time_ns
+            commit(staging)
+
+    return run
+
+
+def _commits(stage: Stage, times_ns: list[int]) -> Callable[[], None]:
+    times = memoryview(stage.times_ns)
+
+    def run() -> None:
+        for time_ns in times_ns:
+            times[0] = time_ns
+            stage.commit(1)
+
+    return run
+
+
+def _array_pushes(aligner: Aligner, times_ns: list[int]) -> Callable[[], None]:
+    times, values = np.array(times_ns), np.ones(len(times_ns), dtype=np.float32)
+    samples = [(times[i : i + 1], values[i : i + 1]) for i in range(len(times))]
 
     def run() -> None:
         for time_ns, value in samples:

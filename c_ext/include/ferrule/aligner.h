@@ -7,7 +7,7 @@
  * Samples go in through aln_push, aln_push_mixed and aln_push_bytes, windows come out of aln_window_read. In between
  * stand one ring of samples per stream, kept in time order, and one ring of rows. Nothing is allocated, no clock is
  * read: the caller owns the memory and passes the time in. One thread at a time; samples of another thread or of an
- * interrupt come through ferrule/ring.h.
+ * interrupt come through ferrule/ring.h. Samples that come one by one: ferrule/staging.h.
  *
  * Times are int64 nanoseconds, values float32. Rules and proofs: docs/ALIGNER.md. */
 
