@@ -24,7 +24,7 @@ class Figure:
         goal: the bound, or None when there is none.
         is_least: the goal is the least that is wanted, else the most.
         baseline: what it was when the baseline was taken; for figures without noise.
-        column: what tells it from the other figures of its name.
+        column: what tells it from the other figures of its name; one of those of the group's first.
         remark: stands behind the figure.
     """
 
@@ -69,21 +69,24 @@ class Figure:
 def table(figures: Iterable[Figure]) -> Iterator[str]:
     """Yield the figures as lines of text, those of one name on one line."""
     group = ""
+    columns: list[str] = []
     for (figure_group, name), same in itertools.groupby(figures, lambda f: (f.group, f.name)):
         line = list(same)
         if figure_group != group:
             group = figure_group
-            header = "".join(f"{figure.column:>16}" for figure in line)
+            columns = [figure.column for figure in line]
+            header = "".join(f"{column:>16}" for column in columns)
             yield ""
-            yield f"{group:<44}{header}".rstrip()
-        values = "".join(_value(figure) for figure in line)
+            yield f"{group:<48}{header}".rstrip()
+        values_of = {figure.column: figure.value for figure in line}
+        values = "".join(_value(values_of.get(column)) for column in columns)
         worst = max(line, key=lambda figure: figure.excess)
         where = f"{worst.column}: " if worst.excess and len(line) > 1 else ""
-        yield f"  {name:<42}{values} {line[0].unit:<14}{where}{worst.verdict()}".rstrip()
+        yield f"  {name:<46}{values} {line[0].unit:<14}{where}{worst.verdict()}".rstrip()
 
 
-def _value(figure: Figure) -> str:
-    return f"{'-':>16}" if figure.value is None else f"{figure.value:16.2f}"
+def _value(value: float | None) -> str:
+    return f"{'-':>16}" if value is None else f"{value:16.2f}"
 
 
 def interleaved_s(

@@ -42,9 +42,10 @@ def test_peers_compute_the_cells_that_ours_does(work: Task) -> None:
     feeder = Feeder(work)
     rows = rows_of(feeder, feeder.mixed())
     peers = list(aligner.contestants(work))
-    assert len(peers) >= 4
+    assert len(peers) >= 3
     for peer in peers:
-        theirs = np.column_stack([np.asarray(column, np.float32) for column in peer.run()])
+        columns = peer.run(peer.prepared(work.streams))
+        theirs = np.column_stack([np.asarray(column, np.float32) for column in columns])
         assert len(theirs) == len(work.grid_ns), peer.name
         np.testing.assert_allclose(
             theirs[: len(rows)], rows, rtol=TOLERANCE, atol=TOLERANCE, err_msg=peer.name

@@ -41,13 +41,6 @@ class Workload:
     times_ns: npt.NDArray[np.int64]
     values: npt.NDArray[np.float32]
 
-    def of_stream(self, index: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """Return one stream's times and values, sorted by time: what a peer is given."""
-        chosen = self.stream_ids == index
-        times_ns, values = self.times_ns[chosen], self.values[chosen]
-        order = np.argsort(times_ns, kind="stable")
-        return times_ns[order], values[order]
-
 
 def make(name: str, *, seconds: float, delayed: float = _DELAYED, seed: int = 1) -> Workload:
     """Return the streams called ``name``: jittered, with bursts lost and some samples delayed."""

@@ -12,34 +12,14 @@ FloatArray = npt.NDArray[np.floating]
 
 
 def contestants(task: Task) -> Iterator[Contestant]:
-    """Yield whole arrays, sorted beforehand or as they arrived."""
+    """Yield the function for the task's mode; a mean's first row takes all that is before it."""
+    cells = _COLUMNS[task.mode]
     yield Contestant(
-        "numpy, sorted beforehand", lambda: whole(task.streams, task.mode, task.grid_ns), 1.0
-    )
-    yield Contestant(
-        "numpy, as they arrived",
-        lambda: whole(_sort(task.workload), task.mode, task.grid_ns),
+        "numpy",
+        lambda times_ns, values: (times_ns, values),
+        lambda stream: cells(stream[0], stream[1], task.grid_ns),
         1.0,
     )
-
-
-def whole(
-    streams: list[tuple[Int64Array, Float32Array]], mode: str, grid_ns: Int64Array
-) -> list[FloatArray]:
-    """Return one column per stream; a mean's first row takes all that is before it."""
-    return [_COLUMNS[mode](times_ns, values, grid_ns) for times_ns, values in streams]
-
-
-def _sort(workload: Workload) -> list[tuple[Int64Array, Float32Array]]:
-    """Part the streams (16-bit keys: a radix sort), then sort each, which is nearly sorted."""
-    order = np.argsort(workload.stream_ids, kind="stable")
-    times_ns, values = workload.times_ns[order], workload.values[order]
-    ends = np.cumsum(np.bincount(workload.stream_ids, minlength=len(workload.rates_hz)))[:-1]
-    streams = []
-    for own_ns, own in zip(np.split(times_ns, ends), np.split(values, ends), strict=True):
-        order = np.argsort(own_ns, kind="stable")
-        streams.append((own_ns[order], own[order]))
-    return streams
 
 
 def _hold(times_ns: Int64Array, values: Float32Array, grid_ns: Int64Array) -> FloatArray:
@@ -92,7 +72,8 @@ def streaming(workload: Workload, mode: str, period_ns: int, chunk: int) -> list
         if settled_ns < next_ns:
             continue
         grid_ns = np.arange(next_ns, settled_ns + 1, period_ns, dtype=np.int64)
-        blocks.append(whole(list(zip(times, values, strict=True)), mode, grid_ns))
+        cells = _COLUMNS[mode]
+        blocks.append([cells(*stream, grid_ns) for stream in zip(times, values, strict=True)])
         next_ns = int(grid_ns[-1]) + period_ns
         for stream in range(count):
             keep = int(np.searchsorted(times[stream], grid_ns[-1], side="right"))

@@ -4,40 +4,41 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from tests.benchmarks.peers.contestant import Contestant, Task
+from tests.benchmarks.peers.contestant import Contestant, Float32Array, Int64Array, Task
 
 
 def contestants(task: Task) -> Iterator[Contestant]:
-    """Yield the functions for the task's mode; frames and indices are made beforehand."""
+    """Yield the functions for the task's mode."""
+    index = pd.Index(task.grid_ns)
     if task.mode == "hold":
         grid = pd.DataFrame({"t": task.grid_ns})
-        frames = [pd.DataFrame({"t": times_ns, "v": values}) for times_ns, values in task.streams]
         yield Contestant(
-            "pandas merge_asof", lambda: [pd.merge_asof(grid, f, on="t")["v"] for f in frames], 2.0
+            "pandas merge_asof",
+            lambda times_ns, values: pd.DataFrame({"t": times_ns, "v": values}),
+            lambda frame: pd.merge_asof(grid, frame, on="t")["v"],
+            2.0,
         )
-        index, series = pd.Index(task.grid_ns), _series(task)
         yield Contestant(
-            "pandas reindex ffill", lambda: [s.reindex(index, method="ffill") for s in series]
+            "pandas reindex ffill", _series, lambda series: series.reindex(index, method="ffill")
         )
     elif task.mode == "linear":
-        index, series = pd.Index(task.grid_ns), _series(task)
         yield Contestant(
-            "pandas interpolate", lambda: [_interpolate(s, index) for s in series], 10.0
+            "pandas interpolate", _series, lambda series: _interpolate(series, index), 10.0
         )
     else:
         times = pd.DatetimeIndex(task.grid_ns)
-        stamped = [
-            pd.Series(values, pd.DatetimeIndex(times_ns)) for times_ns, values in task.streams
-        ]
         period = pd.Timedelta(task.period_ns, "ns")
         yield Contestant(
-            "pandas resample", lambda: [_mean(s, times, period) for s in stamped], 10.0
+            "pandas resample",
+            lambda times_ns, values: pd.Series(values, pd.DatetimeIndex(times_ns)),
+            lambda series: _mean(series, times, period),
+            10.0,
         )
 
 
-def _series(task: Task) -> list[pd.Series]:
+def _series(times_ns: Int64Array, values: Float32Array) -> pd.Series:
     """Index by whole numbers, which pandas unites and looks up faster than time stamps."""
-    return [pd.Series(values, pd.Index(times_ns)) for times_ns, values in task.streams]
+    return pd.Series(values, pd.Index(times_ns))
 
 
 def _interpolate(series: pd.Series, index: pd.Index) -> pd.Series:

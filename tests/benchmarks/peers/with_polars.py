@@ -4,37 +4,44 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from tests.benchmarks.peers.contestant import Contestant, Task
+from tests.benchmarks.peers.contestant import Contestant, Float32Array, Int64Array, Task
 
 _GOAL_X = 2.0
 
 
 def contestants(task: Task) -> Iterator[Contestant]:
-    """Yield the functions for the task's mode; the frames are made beforehand."""
-    frames = [
-        pl.DataFrame({"t": times_ns, "v": values}).set_sorted("t")
-        for times_ns, values in task.streams
-    ]
+    """Yield the functions for the task's mode."""
     grid = pl.DataFrame({"t": task.grid_ns}).set_sorted("t")
     if task.mode == "hold":
         yield Contestant(
-            "polars join_asof", lambda: [grid.join_asof(f, on="t")["v"] for f in frames], _GOAL_X
+            "polars join_asof",
+            _frame,
+            lambda frame: grid.join_asof(frame, on="t")["v"],
+            _GOAL_X,
         )
     elif task.mode == "mean":
         every = f"{task.period_ns}i"
         yield Contestant(
-            "polars group_by_dynamic", lambda: [_mean(f, grid, every) for f in frames], _GOAL_X
+            "polars group_by_dynamic", _frame, lambda frame: _mean(frame, grid, every), _GOAL_X
         )
     else:
-        marked = [f.with_columns(is_row=pl.lit(value=False)) for f in frames]
         rows = grid.select("t", v=pl.lit(None, pl.Float32), is_row=pl.lit(value=True))
         yield Contestant(
-            "polars interpolate_by", lambda: [_interpolate(f, rows) for f in marked], _GOAL_X
+            "polars interpolate_by",
+            lambda *stream: _frame(*stream).with_columns(is_row=pl.lit(value=False)),
+            lambda frame: _interpolate(frame, rows),
+            _GOAL_X,
         )
-        timed = [f.with_columns(at=pl.col("t")) for f in frames]
         yield Contestant(
-            "polars join_asof, both ways", lambda: [_between(f, grid) for f in timed], _GOAL_X
+            "polars join_asof, both ways",
+            lambda *stream: _frame(*stream).with_columns(at=pl.col("t")),
+            lambda frame: _between(frame, grid),
+            _GOAL_X,
         )
+
+
+def _frame(times_ns: Int64Array, values: Float32Array) -> pl.DataFrame:
+    return pl.DataFrame({"t": times_ns, "v": values}).set_sorted("t")
 
 
 def _mean(frame: pl.DataFrame, grid: pl.DataFrame, every: str) -> pl.Series:
