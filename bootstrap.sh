@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes .venv: the host, the board and the development parts, from the lock, and in it the converter's own environment.
-# A second run finds the stamp and does nothing.
+# Makes .venv: the host, the board and the development parts, from the lock, and in it the environments of the converter
+# and of tflite-runtime. A second run finds the stamp and does nothing.
 set -eu
 cd "$(dirname "$0")"
 
@@ -22,7 +22,7 @@ find_python() {
     done
 }
 
-stamp=$(cat locks/development.txt toolkit/convert/converter-requirements.txt pyproject.toml setup.py bootstrap.sh \
+stamp=$(cat locks/development.txt toolkit/environment/*.txt pyproject.toml setup.py bootstrap.sh \
     c_ext/build_native.py c_ext/include/*/*.h c_ext/src/* | cksum)
 if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     exit 0
@@ -45,5 +45,7 @@ rm -f .venv/stamp
 .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --require-hashes -r locks/development.txt
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
-.venv/bin/ferrule converter install
+.venv/bin/ferrule environment install converter
+.venv/bin/ferrule environment install tflite ||
+    echo "bootstrap: only what concerns 32-bit boards, and its tests, need tflite-runtime" >&2
 echo "$stamp" >.venv/stamp

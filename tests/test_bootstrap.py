@@ -11,7 +11,7 @@ import pytest
 from device.exit_code import ExitCode
 
 ROOT = Path(__file__).resolve().parent.parent
-INPUTS = ("locks", "c_ext", "toolkit/convert", "bootstrap.sh", "pyproject.toml", "setup.py")
+INPUTS = ("locks", "c_ext", "toolkit/environment", "bootstrap.sh", "pyproject.toml", "setup.py")
 TOOLS = ("sh", "cat", "cksum", "dirname", "rm")
 
 

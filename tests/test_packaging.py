@@ -110,7 +110,7 @@ def test_the_wheel_holds_every_module_and_file_of_the_packages(
     assert re.fullmatch(r"device/_native\..*so", native)
     assert wanted <= packed
     assert {"boards/virtual-process.toml", "toolkit/demo/assets/har-v1.onnx",
-            "toolkit/convert/converter-requirements.txt"} <= packed  # fmt: skip
+            "toolkit/environment/converter.txt"} <= packed  # fmt: skip
 
 
 def test_the_source_distribution_holds_the_c_core_and_no_tests(packages: tuple[Path, Path]) -> None:

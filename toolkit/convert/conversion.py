@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from device.infer.engine import ModelError
 from toolkit.convert import onnx_model
 from toolkit.convert.delivery import deliver
-from toolkit.convert.environment import ConverterEnvironment, find, pinned_version
 from toolkit.convert.errors import InterfaceMismatchError, UnsupportedOperatorError
 from toolkit.convert.interface import Restoration, custom_operators, find_order, restore
 from toolkit.convert.lowering import DEFAULT_TIME_LIMIT_S, Lowered, lower
@@ -26,6 +25,7 @@ from toolkit.convert.onnx_model import OnnxModel
 from toolkit.convert.report import Report, Status, Variant
 from toolkit.dataset import dataset
 from toolkit.dataset.dataset import Dataset
+from toolkit.environment.environment import CONVERTER, Environment
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import accuracy, compare
 from toolkit.evaluate.reference import run_original
@@ -52,7 +52,7 @@ def convert(
     test_data: Path | None = None,
     precisions: Sequence[Precision] = DEFAULT_PRECISIONS,
     shapes: Mapping[str, Sequence[int]] | None = None,
-    environment: ConverterEnvironment | None = None,
+    environment: Environment | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Report:
@@ -79,7 +79,7 @@ def convert(
     original = onnx_model.load(model, shapes=shapes)
     calibration = dataset.load(data, original.inputs)
     test = dataset.load(test_data, original.inputs) if test_data else calibration
-    environment = environment or find()
+    environment = environment or CONVERTER.find()
     say("running the original")
     reference = run_original(
         original.proto, _feeds(test), path=str(model), output_names=original.output_names
@@ -167,7 +167,7 @@ def _feeds(data: Dataset) -> Iterator[Feed]:
 
 def _convert_to_float(
     original: OnnxModel,
-    environment: ConverterEnvironment,
+    environment: Environment,
     time_limit_s: float,
     test: Dataset,
     reference: Mapping[str, Float32Array],
@@ -253,7 +253,7 @@ def _describe_data(data: Dataset) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "onnx2tf": pinned_version("onnx2tf")}
+    versions = {"python": platform.python_version(), "onnx2tf": CONVERTER.pinned_version()}
     return versions | {package: _version(package) for package in _TOOLS}
 
 

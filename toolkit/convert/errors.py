@@ -63,17 +63,6 @@ class ShapeOptionError(ToolkitError, ValueError):
         self.reason = reason
 
 
-class ConverterMissingError(ToolkitError):
-    """The converter environment, or what it needs to be made, is not there."""
-
-    exit_code = ExitCode.MISSING
-
-    def __init__(self, place: str, reason: str, advice: str) -> None:
-        super().__init__(f"{place}: {reason}; {advice}")
-        self.place = place
-        self.reason = reason
-
-
 class ConverterTimeoutError(ToolkitError, TimeoutError):
     """The converter did not end in time and was killed."""
 

@@ -29,8 +29,8 @@ from toolkit.convert.errors import (
 if TYPE_CHECKING:
     import onnx
 
-    from toolkit.convert.environment import ConverterEnvironment
     from toolkit.convert.onnx_model import OnnxModel
+    from toolkit.environment.environment import Environment
 
 DEFAULT_TIME_LIMIT_S: Final = 600.0
 _LOG_LINES: Final = 3
@@ -58,7 +58,7 @@ def lower(
     model: OnnxModel,
     /,
     *,
-    environment: ConverterEnvironment,
+    environment: Environment,
     work: Path,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
 ) -> Lowered:
@@ -105,7 +105,7 @@ def lower(
 def _run(
     command: list[str],
     *,
-    environment: ConverterEnvironment,
+    environment: Environment,
     log: Path,
     time_limit_s: float,
     model: OnnxModel,

@@ -34,7 +34,7 @@ def truncated() -> bytes:
         (models.dense(), {"x": np.ones((8, 5))}, ExitCode.FAILED, "wants [samples, 1, 4]"),
         (models.dense(), {"X": np.ones((8, 4))}, ExitCode.FAILED, "no array for input 'x'"),
         (models.dense(), None, ExitCode.NOT_FOUND, "there is no such data file"),
-        (models.dense(), GOOD, ExitCode.MISSING, "run 'ferrule converter install'"),
+        (models.dense(), GOOD, ExitCode.MISSING, "run 'ferrule environment install converter'"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("is_json", [False, True])

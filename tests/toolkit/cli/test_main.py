@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
-from tests.toolkit.convert.test_environment import pretend_python, write_command
+from tests.toolkit.environment.test_environment import pretend_python, write_command
 from toolkit.cli import main as cli
 from toolkit.cli.output import Output
 from toolkit.errors import FileMissingError
@@ -49,7 +49,7 @@ def test_help_answers_at_once_and_loads_nothing_heavy() -> None:
     assert min(durations_s) < 0.3
 
 
-@pytest.mark.parametrize("arguments", [[], ["unknown"], ["convert"], ["converter"]])
+@pytest.mark.parametrize("arguments", [[], ["unknown"], ["convert"], ["environment"]])
 def test_a_wrong_command_line_is_a_usage_error(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -66,25 +66,26 @@ def test_version_is_told() -> None:
 
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_json_may_stand_anywhere(place: int, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["converter", "show", "--dir", "/nonexistent"]
+    words = ["environment", "show", "converter", "--dir", "/nonexistent"]
 
     code = cli.main([*words[:place], "--json", *words[place:]])
 
     captured = capsys.readouterr()
     error = json.loads(captured.out)["error"]
     assert code == ExitCode.MISSING
-    assert error["type"] == "ConverterMissingError"
+    assert error["type"] == "EnvironmentMissingError"
     assert error["facts"]["place"] == "/nonexistent"
     assert captured.err.count("\n") == 1
 
 
 def test_an_error_is_one_line_without_a_traceback() -> None:
-    done = run("converter", "show", "--dir", "/nonexistent")
+    done = run("environment", "show", "converter", "--dir", "/nonexistent")
 
     assert done.returncode == ExitCode.MISSING
     assert done.stdout == ""
     assert done.stderr == (
-        "ferrule: /nonexistent: no converter environment; run 'ferrule converter install'\n"
+        "ferrule: /nonexistent: no converter environment; "
+        "run 'ferrule environment install converter'\n"
     )
 
 
@@ -105,8 +106,8 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(tmp_path: Path) -> None
     os.close(read_end)
 
     done = subprocess.run(
-        [*FERRULE, "converter", "install", "--quiet", "--json", "--dir", str(tmp_path / "c"),
-         "--python", str(python)],
+        [*FERRULE, "environment", "install", "converter", "--quiet", "--json",
+         "--dir", str(tmp_path / "c"), "--python", str(python)],
         stdout=write_end, stderr=subprocess.PIPE, text=True, check=False, timeout=60,
     )  # fmt: skip
     os.close(write_end)
@@ -119,7 +120,8 @@ def test_an_interrupt_has_its_own_code(tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     python = write_command(tmp_path / "python3.12", f"touch {begun}; exec sleep 60")
     process = subprocess.Popen(
-        [*FERRULE, "converter", "install", "--dir", str(tmp_path / "c"), "--python", str(python)],
+        [*FERRULE, "environment", "install", "converter", "--dir", str(tmp_path / "c"),
+         "--python", str(python)],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     deadline_s = time.monotonic() + 20

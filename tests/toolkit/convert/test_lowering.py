@@ -4,15 +4,15 @@ from pathlib import Path
 import pytest
 
 from tests.toolkit.convert import onnx_models as models
-from tests.toolkit.convert.test_environment import write_command
+from tests.toolkit.environment.test_environment import write_command
 from toolkit.convert import onnx_model
-from toolkit.convert.environment import ConverterEnvironment
 from toolkit.convert.errors import (
     ConverterFailedError,
     ConverterTimeoutError,
     UnsupportedOperatorError,
 )
 from toolkit.convert.lowering import Lowered, lower
+from toolkit.environment.environment import Environment
 
 # The worker is started as: python -I worker.py REQUEST RESULT
 REQUEST, RESULT = '"$3"', '"$4"'
@@ -25,7 +25,7 @@ def lower_with(tmp_path: Path, script: str, *, time_limit_s: float = 10.0) -> Lo
     model = onnx_model.load(models.save(models.dense(), tmp_path / "m.onnx"))
     return lower(
         model,
-        environment=ConverterEnvironment(tmp_path / "env"),
+        environment=Environment(tmp_path / "env"),
         work=tmp_path / "work",
         time_limit_s=time_limit_s,
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
-from tests.toolkit.convert.test_environment import pretend_python
+from tests.toolkit.environment.test_environment import pretend_python
 from toolkit.cli.main import main
 
 
@@ -12,9 +12,11 @@ def test_install_then_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     python = pretend_python(tmp_path / "python3.12", "3.12")
     place = str(tmp_path / "converter")
 
-    assert main(["converter", "install", "--dir", place, "--python", str(python)]) == ExitCode.OK
+    words = ["environment", "install", "converter", "--dir", place, "--python", str(python)]
+
+    assert main(words) == ExitCode.OK
     assert f"converter: {place}" in capsys.readouterr().out
-    assert main(["converter", "show", "--dir", place, "--json"]) == ExitCode.OK
+    assert main(["environment", "show", "converter", "--dir", place, "--json"]) == ExitCode.OK
     shown = json.loads(capsys.readouterr().out)
 
     assert shown["directory"] == place
@@ -25,8 +27,9 @@ def test_a_python_that_does_not_run_is_said_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
-        "converter",
+        "environment",
         "install",
+        "converter",
         "--dir",
         str(tmp_path / "c"),
         "--python",

@@ -1,0 +1,1 @@
+"""Python environments of their own, for packages that cannot live beside the toolkit."""
