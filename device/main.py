@@ -8,9 +8,12 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
+
+_MAX_THREADS: Final = 256
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +65,30 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("root", type=Path, help="the board's folder")
     status.add_argument("--json", action="store_true", help="print the whole status as JSON")
     status.set_defaults(run=_status)
+
+    bench = verbs.add_parser("bench", help="measure what a model costs on this board")
+    bench.add_argument("model", help="a .tflite file; - reads it from stdin")
+    _add_threads(bench)
+    bench.add_argument("--json", action="store_true", help="print the figures as JSON")
+    bench.set_defaults(run=_bench)
+
+    batch = verbs.add_parser("batch", help="run a model on samples: .npz on stdin, .npz on stdout")
+    _add_threads(batch)
+    batch.set_defaults(run=_batch)
     return parser
+
+
+def _add_threads(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threads", type=_count, default=1, metavar="N", help="of the kernels (default: 1)"
+    )
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if not 1 <= value <= _MAX_THREADS:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and {_MAX_THREADS}")
+    return value
 
 
 def _positive(text: str) -> float:
@@ -117,6 +143,29 @@ def _status(parsed: argparse.Namespace) -> ExitCode:
     for name, counts in status.get("streams", {}).items():
         losses = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
         sys.stdout.write(f"stream     {name}: {losses or 'nothing yet'}\n")
+    return ExitCode.OK
+
+
+def _bench(parsed: argparse.Namespace) -> ExitCode:
+    from dataclasses import asdict
+
+    from device.bench import bench, read_model
+
+    model = read_model(parsed.model)
+    result = asdict(bench(model, where=parsed.model, threads=parsed.threads))
+    if parsed.json:
+        sys.stdout.write(json.dumps(result) + "\n")
+        return ExitCode.OK
+    for name, value in (result | result.pop("latency")).items():
+        sys.stdout.write(f"{name:<14} {value}\n")
+    return ExitCode.OK
+
+
+def _batch(parsed: argparse.Namespace) -> ExitCode:
+    from device.batch import MAX_BATCH_BYTES, run_batch
+
+    data = sys.stdin.buffer.read(MAX_BATCH_BYTES)
+    sys.stdout.buffer.write(run_batch(data, threads=parsed.threads))
     return ExitCode.OK
 
 

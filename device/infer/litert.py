@@ -1,6 +1,7 @@
 """The LiteRT engine: runs .tflite models, through tflite-runtime where LiteRT has no wheel."""
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,16 @@ def _interpreter_class() -> Any:
                 "pip install 'ferrule[device]', or 'ferrule[tflite]' on a 32-bit board"
             ) from error
     return Interpreter
+
+
+def describe_runtime() -> str:
+    """Return package and version of the runtime that engines are made with.
+
+    Raises:
+        EngineMissingError: no runtime is installed.
+    """
+    package = "ai-edge-litert" if "ai_edge" in _interpreter_class().__module__ else "tflite-runtime"
+    return f"{package} {version(package)}"
 
 
 def _spec(detail: Mapping[str, Any]) -> TensorSpec:
@@ -55,17 +66,19 @@ class LiteRtEngine:
             EngineMissingError: no runtime is installed.
         """
         self._where = where
-        try:
-            self._interpreter = _interpreter_class()(model_content=model, num_threads=threads)
-            self._interpreter.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(
-                where, f"LiteRT refuses the model: {_first_line(error)}; convert it again"
-            ) from error
+        self._model, self._threads = model, threads
+        self._interpreter = self._open()
         self._input_details = self._interpreter.get_input_details()
         self._output_details = self._interpreter.get_output_details()
         self.inputs = tuple(_spec(detail) for detail in self._input_details)
         self.outputs = tuple(_spec(detail) for detail in self._output_details)
+
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier runs.
+
+        A new interpreter: resource variables outlive the reset of variables and a new allocation.
+        """
+        self._interpreter = self._open()
 
     def run(self, values: Sequence[npt.NDArray[Any]], /) -> list[Float32Array]:
         """Run the model once.
@@ -96,6 +109,16 @@ class LiteRtEngine:
             spec.decode(self._interpreter.get_tensor(detail["index"]))
             for spec, detail in zip(self.outputs, self._output_details, strict=True)
         ]
+
+    def _open(self) -> Any:
+        try:
+            interpreter = _interpreter_class()(model_content=self._model, num_threads=self._threads)
+            interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise ModelError(
+                self._where, f"LiteRT refuses the model: {_first_line(error)}; convert it again"
+            ) from error
+        return interpreter
 
     def infer(self, window: Float32Array, /) -> Float32Array:
         """Run a model with one input and one output.

@@ -12,6 +12,7 @@ import pytest
 
 from device.exit_code import ExitCode
 from tests.conftest import Line
+from tests.device.infer.tflite_models import conversion
 from tests.flows import bundle_bytes, flow_text, recording
 from toolkit.bundle.create import encode
 
@@ -23,6 +24,7 @@ SERIAL = '[[source]]\nkind = "serial"\nport = "uplink"\nstreams = ["force", "hea
 def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -251,3 +253,43 @@ def test_a_reader_that_goes_away_causes_no_traceback(root: Path, bundle: Path) -
 
     assert done.returncode == ExitCode.FAILED
     assert done.stderr == ""
+
+
+def test_a_model_is_measured_from_a_file_or_from_stdin(tmp_path: Path) -> None:
+    model = conversion(is_quantize=False, size=4, scale=0.1, zero_point=3)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(model)
+
+    shown = call("bench", path, "--threads", "2")
+    piped = subprocess.run(
+        [*COMMAND, "bench", "-", "--json"],
+        input=model, capture_output=True, timeout=TIMEOUT_S, check=True,
+    )  # fmt: skip
+
+    assert shown.returncode == ExitCode.OK
+    names = {line.split()[0] for line in shown.stdout.splitlines()}
+    assert {"runtime", "threads", "load_ms", "p50_ms", "p95_ms", "p99_ms", "runs"} <= names
+    figures = json.loads(piped.stdout)
+    assert figures["latency"]["runs"] >= 50
+    assert figures["threads"] == 1
+
+
+def test_a_model_that_cannot_be_measured_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "m.tflite"
+
+    assert "m.tflite: cannot be read" in said(absent := call("bench", path))
+    path.write_bytes(b"TFL3")
+    assert "m.tflite: LiteRT refuses the model" in said(damaged := call("bench", path))
+    usage = call("bench", path, "--threads", "0")
+
+    assert absent.returncode == ExitCode.NOT_FOUND
+    assert damaged.returncode == ExitCode.VERIFICATION
+    assert usage.returncode == ExitCode.USAGE
+    assert "0 is not between 1 and 256" in usage.stderr
+
+
+def test_a_batch_that_is_none_is_one_sentence() -> None:
+    done = call("batch")
+
+    assert "no whole .npz archive" in said(done)
+    assert done.returncode == ExitCode.USAGE

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from device.infer.latency import Latency
 from toolkit.convert.interface import Restoration
-from toolkit.evaluate.artifact import Latency
 from toolkit.evaluate.comparison import Comparison
 from toolkit.quantize.recipe import Precision
 

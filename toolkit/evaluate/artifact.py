@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from device.infer.latency import Latency, measure
 from device.infer.litert import LiteRtEngine
 
 Float32Array = NDArray[np.float32]
 AnyArray = NDArray[Any]
 
-WARM_UP_RUNS: Final = 10
-TIMED_RUNS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """How long one run takes on this machine, set and get included."""
-
-    p50_ms: float
-    p99_ms: float
-    runs: int
+_MIN_S: Final = 0.2  # beside the runs: an evaluation of many variants is not held up by it
 
 
 class Artifact:
@@ -70,19 +59,34 @@ class Artifact:
         values = self._engine.run([feed[name] for name in self._inputs])
         return dict(zip(self._outputs, values, strict=True))
 
-    def run_all(self, feeds: Iterable[Mapping[str, AnyArray]], /) -> dict[str, Float32Array]:
-        """Run every sample; per output its values, shape (sample, *the output's shape)."""
-        results = [self.run(feed) for feed in feeds]
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier samples."""
+        self._engine.reset()
+
+    def run_all(
+        self,
+        feeds: Iterable[Mapping[str, AnyArray]],
+        /,
+        *,
+        recordings: NDArray[np.int64] | None = None,
+    ) -> dict[str, Float32Array]:
+        """Run every sample.
+
+        Args:
+            feeds: per sample the inputs by name.
+            recordings: shape (sample,): a model that remembers forgets where they change; None:
+                it never forgets.
+
+        Returns:
+            Per output its values, shape (sample, *the output's shape).
+        """
+        results = []
+        for index, feed in enumerate(feeds):
+            if recordings is not None and index and recordings[index] != recordings[index - 1]:
+                self.reset()
+            results.append(self.run(feed))
         return {name: np.stack([row[name] for row in results]) for name in self._outputs}
 
     def measure_latency(self, feed: Mapping[str, AnyArray], /) -> Latency:
-        """Time single runs of one sample, after a warm-up."""
-        for _ in range(WARM_UP_RUNS):
-            self.run(feed)
-        durations_ms = np.empty(TIMED_RUNS)
-        for index in range(TIMED_RUNS):
-            start_ns = time.perf_counter_ns()
-            self.run(feed)
-            durations_ms[index] = (time.perf_counter_ns() - start_ns) / 1e6
-        p50_ms, p99_ms = np.percentile(durations_ms, (50, 99))
-        return Latency(float(p50_ms), float(p99_ms), TIMED_RUNS)
+        """Time single runs of one sample: the same way as on a board."""
+        return measure(lambda: self.run(feed), min_s=_MIN_S)

@@ -1,5 +1,6 @@
 """Errors of an evaluation."""
 
+from device.exit_code import ExitCode
 from toolkit.errors import ToolkitError
 
 
@@ -10,3 +11,47 @@ class OriginalUnusableError(ToolkitError, RuntimeError):
         super().__init__(f"{path}: {reason}; without a reference nothing can be compared")
         self.path = path
         self.reason = reason
+
+
+class BoardAddressError(ToolkitError, ValueError):
+    """A board's address is none."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"{address}: this is no board; give 'virtual' or ssh://[user@]host[:port]")
+        self.address = address
+
+
+class TargetUnreachableError(ToolkitError, ConnectionError):
+    """A board or a runtime is not there, or lacks what is needed."""
+
+    exit_code = ExitCode.MISSING
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(
+            f"{target}: cannot run ferrule-device there: {reason}; check that it is on and "
+            "reachable, and that ferrule is installed there"
+        )
+        self.target = target
+        self.reason = reason
+
+
+class TargetRefusedError(ToolkitError, ValueError):
+    """A target's runtime refuses the model."""
+
+    exit_code = ExitCode.VERIFICATION
+
+    def __init__(self, target: str, reason: str) -> None:
+        super().__init__(f"{target}: {reason}")
+        self.target = target
+        self.reason = reason
+
+
+class TargetFailedError(ToolkitError, RuntimeError):
+    """The process on a target was aborted, did not end, or gave no answer."""
+
+    def __init__(self, target: str, ending: str) -> None:
+        super().__init__(f"{target}: ferrule-device {ending}; try a smaller model or fewer samples")
+        self.target = target
+        self.ending = ending

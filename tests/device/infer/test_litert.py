@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,8 +7,8 @@ from hypothesis import strategies as st
 
 from device.exit_code import ExitCode
 from device.infer.engine import ModelError
-from device.infer.litert import LiteRtEngine
-from tests.device.infer.tflite_models import conversion
+from device.infer.litert import LiteRtEngine, describe_runtime
+from tests.device.infer.tflite_models import accumulator, conversion
 from tests.toolkit.quantize.tflite_models import matrix_product
 
 WEIGHTS = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -94,3 +96,16 @@ def test_a_score_that_is_not_finite_is_an_error_and_no_result() -> None:
     with pytest.raises(ModelError, match="it gave a score that is not finite"):
         engine.infer(np.full((2, 3), 1e30, dtype=np.float32))
     engine.infer(np.zeros((2, 3), dtype=np.float32))
+
+
+def test_a_reset_forgets_what_resource_variables_hold() -> None:
+    engine = LiteRtEngine(accumulator(2))
+    ones = np.ones(2, dtype=np.float32)
+
+    assert [engine.infer(ones).tolist() for _ in range(3)] == [[1, 1], [2, 2], [3, 3]]
+    engine.reset()
+    assert engine.infer(ones).tolist() == [1, 1]
+
+
+def test_the_runtime_is_named_with_its_version() -> None:
+    assert re.fullmatch(r"ai-edge-litert \d+\.\d+\.\d+", describe_runtime())
