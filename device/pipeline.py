@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from device.aligner import Aligner, Flag, Stream, WindowInfo
+from device.aligner import Aligner, Flag, Float32Array, Stream, UInt8Array, WindowInfo
 from device.clock import Clock
 from device.config import Flow, parse_flow
 from device.infer.engine import Engine, ModelError
@@ -60,14 +60,12 @@ class Model:
         except UnicodeDecodeError as error:
             raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
         flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
-        columns = [name for config in flow.streams for name in config.fields]
-        build_aligner(flow)
+        columns = build_aligner(flow).columns
         engine = LiteRtEngine(
             bundle.parts[MODEL_PART], threads=flow.engine.threads, where=f"{where}: {MODEL_PART}"
         )
-        _check_fit(engine, flow, len(columns), f"{where}: {MODEL_PART}")
-        chain = Chain(flow.preprocess, columns)
-        return cls(bundle.digest.hex(), bundle.manifest.version, flow, chain, engine)
+        _check_fit(engine, flow, columns, f"{where}: {MODEL_PART}")
+        return cls(bundle.digest.hex(), bundle.manifest.version, flow, build_chain(flow), engine)
 
 
 def build_aligner(flow: Flow, /) -> Aligner:
@@ -103,6 +101,33 @@ def streams_of(flow: Flow, /) -> list[Stream]:
         )
         for config in flow.streams
     ]
+
+
+def build_chain(flow: Flow, /) -> Chain:
+    """Return the preprocessing of a flow."""
+    return Chain(flow.preprocess, [name for config in flow.streams for name in config.fields])
+
+
+def prepare(
+    window: Float32Array, flags: UInt8Array, /, *, chain: Chain, max_missing: float
+) -> Float32Array:
+    """Return an aligned window as the model wants it.
+
+    Args:
+        window: shape (window, columns), float32, in the streams' units; not changed.
+        flags: same shape, uint8, bits of ``Flag``.
+        chain: the flow's preprocessing.
+        max_missing: share of the cells that may be missing.
+
+    Raises:
+        RejectedWindowError: the window must not reach the model.
+    """
+    missing = np.count_nonzero(flags & Flag.MISSING) / flags.size
+    if missing > max_missing:
+        raise RejectedWindowError(
+            f"{missing:.1%} of the cells are missing, the flow allows {max_missing:.1%}"
+        )
+    return chain.apply(window)
 
 
 def _check_fit(engine: Engine, flow: Flow, columns: int, where: str) -> None:
@@ -231,9 +256,11 @@ class Pipeline:
         scores: tuple[float, ...] = ()
         rejected = ""
         try:
-            self._check_missing()
-            outputs = self.model.engine.infer(self.model.chain.apply(self._window))
-            scores = tuple(outputs.tolist())
+            model = self.model
+            window = prepare(
+                self._window, self._flags, chain=model.chain, max_missing=model.flow.max_missing
+            )
+            scores = tuple(model.engine.infer(window).tolist())
         except (RejectedWindowError, ModelError) as error:
             rejected = str(error)
             self.rejected += 1
@@ -254,11 +281,3 @@ class Pipeline:
             latency_ns=done_ns - self._arrived_ns,
             monotonic_ns=done_ns,
         )
-
-    def _check_missing(self) -> None:
-        missing = np.count_nonzero(self._flags & Flag.MISSING) / self._flags.size
-        if missing > self.model.flow.max_missing:
-            raise RejectedWindowError(
-                f"{missing:.1%} of the cells are missing, the flow allows "
-                f"{self.model.flow.max_missing:.1%}"
-            )
