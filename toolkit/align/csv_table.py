@@ -66,6 +66,11 @@ class CsvTable:
             "line",
         )
 
+    def texts(self, name: str, /) -> list[str]:
+        """Return one column as text; see ``Table``."""
+        place = self.names.index(name)
+        return [cells[place].strip() for _, cells in islice(self._lines(), 1, None)]
+
     def _lines(self) -> Iterator[_Line]:
         """Yield the number and the cells of every line that is not empty."""
         width = 0

@@ -48,16 +48,31 @@ class ParquetTable:
 
     def read(self, times: Mapping[str, int], values: Sequence[str], /) -> Cells:
         """Return some columns; see ``Table``."""
-        try:
-            table = self._file.read(columns=[*times, *values])
-        except self._broken as error:
-            raise RecordingError(str(self._path), "it is no whole Parquet file") from error
+        table = self._columns([*times, *values])
         return Cells(
             {name: self._times(table[name], unit_ns, name) for name, unit_ns in times.items()},
             {name: self._values(table[name], name) for name in values},
             np.arange(table.num_rows, dtype=np.int64),
             "row",
         )
+
+    def texts(self, name: str, /) -> list[str]:
+        """Return one column as text; see ``Table``."""
+        import pyarrow as pa
+
+        try:
+            cells = self._columns([name])[name].cast(pa.string()).to_pylist()
+        except pa.ArrowException as error:
+            raise RecordingError(
+                str(self._path), "it holds neither text nor numbers", place=f"column {name!r}"
+            ) from error
+        return [(cell or "").strip() for cell in cells]
+
+    def _columns(self, names: Sequence[str]) -> Any:
+        try:
+            return self._file.read(columns=list(names))
+        except self._broken as error:
+            raise RecordingError(str(self._path), "it is no whole Parquet file") from error
 
     def _times(
         self, column: Any, unit_ns: int, name: str

@@ -90,7 +90,17 @@ def read_recording(path: Path, /, *, flow: Flow | None = None) -> Recording:
         return _read_npz(path, wanted)
     if kind in {".bin", ".frames"}:
         return _read_frames(path, flow)
-    return _read_table(path, CsvTable(path) if kind == ".csv" else ParquetTable(path), wanted)
+    return _read_table(path, open_table(path), wanted)
+
+
+def open_table(path: Path, /) -> Table:
+    """Open a ``.csv`` or ``.parquet`` file.
+
+    Raises:
+        RecordingError: it has no header, or is no whole file.
+        PackageMissingError: the format needs a package that is not installed.
+    """
+    return CsvTable(path) if path.suffix.lower() == ".csv" else ParquetTable(path)
 
 
 def _read_table(path: Path, table: Table, wanted: Fields | None) -> Recording:

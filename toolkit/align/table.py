@@ -46,3 +46,10 @@ class Table(Protocol):
         Raises:
             RecordingError: a cell holds something else; names its place.
         """
+
+    def texts(self, name: str, /) -> list[str]:
+        """Return one column as text; an empty cell is "".
+
+        Raises:
+            RecordingError: the column holds neither text nor numbers.
+        """

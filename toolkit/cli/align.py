@@ -51,12 +51,13 @@ def run(args: Namespace) -> ExitCode:
     from toolkit.align.picture import Signals, render
     from toolkit.align.recording import read_recording
     from toolkit.atomic_file import replacing
+    from toolkit.flow_file import read_flow
 
     output: Output = args.output
     check_output(args.file)
     with output.progress() as say:
         say(f"reading {args.recording}")
-        flow = _read_flow(args.flow) if args.flow else None
+        flow = read_flow(args.flow) if args.flow else None
         recording = read_recording(args.recording, flow=flow)
         say("aligning")
         streams = _streams(args, flow, recording)
@@ -92,21 +93,6 @@ def _check_usage(args: Namespace) -> None:
         parser.error("RECORDING, OUT and PICTURE must be files of their own")
 
 
-def _read_flow(path: Path) -> Flow:
-    from device.config import parse_flow
-    from device.toml import ConfigError
-    from toolkit.errors import FileMissingError, FileUnreadableError
-
-    if not path.is_file():
-        raise FileMissingError(str(path), "flow")
-    try:
-        return parse_flow(path.read_bytes().decode(), where=str(path))
-    except UnicodeDecodeError as error:
-        raise ConfigError(str(path), "it is no UTF-8") from error
-    except OSError as error:
-        raise FileUnreadableError(str(path), error.strerror or str(error)) from error
-
-
 def _streams(args: Namespace, flow: Flow | None, recording: Recording) -> list[Stream]:
     from device.aligner import Stream, UnknownStreamError
     from device.pipeline import streams_of
@@ -133,20 +119,15 @@ def _streams(args: Namespace, flow: Flow | None, recording: Recording) -> list[S
 def _align(
     args: Namespace, flow: Flow | None, recording: Recording, streams: list[Stream]
 ) -> Aligned:
-    from toolkit.align.alignment import align, join
     from toolkit.align.errors import RecordingError
+    from toolkit.align.windows import align_by, align_recording
 
-    settings: dict[str, Any] = {"grid_hz": args.grid_hz, "lateness_ms": args.lateness_ms or 0.0}
     if flow is not None:
-        grid = flow.aligner
-        settings = {
-            "grid_hz": grid.grid_hz,
-            "lateness_ms": grid.lateness_ms,
-            "max_jump_ms": grid.max_jump_ms,
-        }
-    aligned = join([
-        align(part, streams, columns=recording.columns, **settings) for part in recording.parts
-    ])  # fmt: skip
+        aligned = align_by(flow, recording)
+    else:
+        aligned = align_recording(
+            recording, streams, grid_hz=args.grid_hz, lateness_ms=args.lateness_ms or 0.0
+        )
     if not len(aligned.times_ns):
         raise RecordingError(
             str(args.recording), "no row comes of it; it holds no samples around any grid time"
