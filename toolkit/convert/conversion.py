@@ -23,9 +23,9 @@ from toolkit.convert.interface import Restoration, custom_operators, find_order,
 from toolkit.convert.lowering import DEFAULT_TIME_LIMIT_S, Lowered, lower
 from toolkit.convert.onnx_model import OnnxModel
 from toolkit.convert.report import Report, Status, Variant
-from toolkit.dataset import dataset
 from toolkit.dataset.dataset import Dataset
 from toolkit.environment.environment import CONVERTER, Environment
+from toolkit.dataset.load import load
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import accuracy, compare
 from toolkit.evaluate.reference import run_original
@@ -61,7 +61,7 @@ def convert(
     Args:
         model: the ``.onnx`` file.
         output: folder for ``<stem>-<precision>.tflite`` and ``report.json``.
-        data: calibration samples, ``.npz`` or ``.npy``; see ``toolkit.dataset.dataset``.
+        data: calibration samples, ``.npz`` or ``.npy``; see ``toolkit.dataset.load``.
         test_data: samples to compare on; the calibration samples when not given.
         precisions: the variants wanted.
         shapes: fixed shapes for inputs whose shape is open.
@@ -77,8 +77,8 @@ def convert(
     """
     say(f"checking {model.name}")
     original = onnx_model.load(model, shapes=shapes)
-    calibration = dataset.load(data, original.inputs)
-    test = dataset.load(test_data, original.inputs) if test_data else calibration
+    calibration = load(str(data), original.inputs)
+    test = load(str(test_data), original.inputs) if test_data else calibration
     environment = environment or CONVERTER.find()
     say("running the original")
     reference = run_original(
