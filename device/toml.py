@@ -29,6 +29,20 @@ class ConfigError(DeviceError, ValueError):
         self.reason = reason
 
 
+def parse(text: str, /, *, where: str) -> dict[str, Any]:
+    """Return the values of a TOML text.
+
+    Raises:
+        ConfigError: it is no TOML; names line and column.
+    """
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # not only TOMLDecodeError: a number of 5000 digits, too
+        raise ConfigError(where, f"not TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(where, "not TOML: it is nested too deeply") from error
+
+
 class Table:
     """One table of a TOML file, read key by key.
 
@@ -49,12 +63,7 @@ class Table:
         Raises:
             ConfigError: it is no TOML; names line and column.
         """
-        try:
-            return cls(tomllib.loads(text), where)
-        except ValueError as error:  # not only TOMLDecodeError: a number of 5000 digits, too
-            raise ConfigError(where, f"not TOML: {error}") from error
-        except RecursionError as error:
-            raise ConfigError(where, "not TOML: it is nested too deeply") from error
+        return cls(parse(text, where=where), where)
 
     def string(self, key: str, default: str = _MISSING) -> str:
         """Return a string."""

@@ -15,7 +15,7 @@ from device.status import STATUS_FILE
 from tests.toolkit.align.recordings import jittered, write_csv
 from tests.toolkit.push.board import wait_until
 from tests.toolkit.push.cable import laid
-from toolkit.board import Board, board_names
+from toolkit.board.board import Board, board_names
 from toolkit.demo.flow import PORT, flow_text, model_facts
 from toolkit.demo.recordings import TRAINING_SUBJECTS, load_recordings, windows_of
 

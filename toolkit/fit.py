@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from toolkit.board import Board
+from toolkit.board.board import Board
 from toolkit.errors import ToolkitError
 
 _SLOTS: Final = 3  # the active bundle, the one before it, and the one that arrives

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows import model_bytes
-from toolkit.board import Board
+from toolkit.board.board import Board
 from toolkit.fit import MeasureError, Need, check, peak_ram_bytes
 
 MIB = 1 << 20

@@ -16,7 +16,7 @@ from device.pipeline import Model
 from device.status import percentiles_ms
 from device.store.bundle import decode
 from toolkit.atomic_file import replacing
-from toolkit.board import Board
+from toolkit.board.board import Board
 from toolkit.demo import evidence, models
 from toolkit.demo.evidence import HostWindow
 from toolkit.demo.flow import STREAMS, flow_text, model_facts

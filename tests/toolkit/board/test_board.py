@@ -2,13 +2,14 @@ import pytest
 
 from device.exit_code import ExitCode
 from device.toml import ConfigError
-from toolkit.board import Board, UnknownBoardError, board_names
+from toolkit.board.board import Board, board_names
+from toolkit.board.errors import UnknownBoardError
+from toolkit.board.facts import Cpu
 
 TEXT = """schema = 1
 id = "bench"
 name = "A bench"
 kind = "virtual"
-sources = "made up"
 
 [cpu]
 arch = "aarch64"
@@ -24,19 +25,23 @@ app_mib = 64
 [limits]
 app_ram_mib = 128
 model_mib = 8
+
+[virtual]
+engine = "process"
+
+[sources]
+cpu = "made up"
+memory = "made up"
+storage = "made up"
+limits = "made up"
+virtual = "made up"
 """
 
 
 def test_a_board_file_is_read_with_sizes_in_bytes() -> None:
     board = Board.parse(TEXT, where="bench.toml")
 
-    assert (board.id, board.arch, board.core, board.cores, board.mhz) == (
-        "bench",
-        "aarch64",
-        "",
-        2,
-        0,
-    )
+    assert (board.id, board.arch, board.cpu) == ("bench", "aarch64", Cpu(arch="aarch64", cores=2))
     assert (board.ram_bytes, board.reserved_bytes) == (512 << 20, 100 << 20)
     assert (board.app_storage_bytes, board.app_ram_bytes, board.model_bytes) == (
         64 << 20,
@@ -50,9 +55,10 @@ def test_a_board_file_is_read_with_sizes_in_bytes() -> None:
     [
         ("schema = 1", "schema = 2", "bench.toml: schema = 2 is not within 1 and 1"),
         ("cores = 2", "core = 2", "bench.toml [cpu]: core is an integer, it must be a string"),
+        ("app_ram_mib = 128", "", "bench.toml: [limits]: app_ram_mib is missing"),
         ("cores = 2", "", "bench.toml [cpu]: cores is missing"),
         ("aarch64", "arm64", "arch = 'arm64' is unknown; did you mean"),
-        ("[limits]", "[limit]", "bench.toml [limits]: app_ram_mib is missing"),
+        ("[limits]", "[limit]", "bench.toml: unknown key 'limit'; did you mean 'limits'"),
         ("model_mib = 8", "model_mib = 8\nhz = 1", "bench.toml [limits]: unknown key 'hz'"),
         ("ram_mib = 512", "ram_mib = 0", "ram_mib = 0 is not within 1"),
         ('kind = "virtual"', 'kind = "metal"', "kind = 'metal' is unknown"),

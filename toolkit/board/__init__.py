@@ -1,0 +1,1 @@
+"""Boards: what is known of each, read from ``boards/*.toml`` and the user's own files."""
