@@ -22,6 +22,7 @@ from toolkit.errors import ToolkitError
 # run(args) -> ExitCode; args.output is where results go.
 VERBS: Final = {
     "convert": "convert an ONNX model to TFLite variants, with a report",
+    "inspect": "show what a .tflite or .onnx file holds",
     "environment": "make or show the environment of the converter or of another runtime",
     "bundle": "make or show the file that a board installs",
     "align": "bring a recording onto one grid, as a board would",

@@ -1,0 +1,1 @@
+"""What a model file holds, for people and programs: tensors, operators, sizes, metadata."""
