@@ -24,8 +24,8 @@ from toolkit.convert.lowering import DEFAULT_TIME_LIMIT_S, Lowered, lower
 from toolkit.convert.onnx_model import OnnxModel
 from toolkit.convert.report import Report, Status, Variant
 from toolkit.dataset.dataset import Dataset
-from toolkit.environment.environment import CONVERTER, Environment
 from toolkit.dataset.load import load
+from toolkit.environment.environment import CONVERTER, Environment
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import accuracy, compare
 from toolkit.evaluate.reference import run_original
