@@ -55,3 +55,46 @@ class TargetFailedError(ToolkitError, RuntimeError):
         super().__init__(f"{target}: ferrule-device {ending}; try a smaller model or fewer samples")
         self.target = target
         self.ending = ending
+
+
+class UnknownMetricError(ToolkitError, ValueError):
+    """No metric has this name."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, name: str, advice: str) -> None:
+        super().__init__(f"metric {name!r}: unknown; {advice} (or file.py:function)")
+        self.name = name
+
+
+class TruthMissingError(ToolkitError, ValueError):
+    """A metric needs labels or targets, and the data has none."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str, metric: str, what: str) -> None:
+        super().__init__(
+            f"{path}: there are no {what} in it, and the metric {metric!r} needs them; add them, "
+            "or compare by 'agreement', which needs none"
+        )
+        self.path = path
+        self.metric = metric
+        self.what = what
+
+
+class MetricError(ToolkitError, ValueError):
+    """A metric cannot be computed of these outputs."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class InterfaceDiffersError(ToolkitError, ValueError):
+    """Two models do not take or give the same, so that they cannot be compared."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}; compare models with the same inputs and outputs")
+        self.name = name
+        self.reason = reason

@@ -57,13 +57,12 @@ def top1(outputs: Float32Array, /) -> IntArray | None:
     """Return the class of each sample, or None when the output is no vector of classes.
 
     Args:
-        outputs: shape (sample, 1, class), or (sample, class).
+        outputs: shape (sample, ...), of which one dimension behind the sample is the classes and
+            the others are 1.
     """
-    if outputs.ndim == 3 and outputs.shape[1] == 1:
-        outputs = outputs[:, 0]
-    if outputs.ndim != 2 or outputs.shape[1] < 2:
+    if sum(size > 1 for size in outputs.shape[1:]) != 1:
         return None
-    return np.argmax(outputs, axis=1).astype(np.int64)
+    return np.argmax(outputs.reshape(len(outputs), -1), axis=1).astype(np.int64)
 
 
 def agreement(left: IntArray, right: IntArray, /) -> float:
