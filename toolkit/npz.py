@@ -1,8 +1,16 @@
 """NumPy's archives from outside: how much they hold is known before any of it is unpacked."""
 
 import os
+import tokenize
 import zipfile
-from typing import BinaryIO
+import zlib
+from typing import BinaryIO, Final
+
+# What NumPy and zipfile raise on files that are damaged, beside an OSError.
+BROKEN: Final = (
+    ValueError, TypeError, EOFError, LookupError, MemoryError, RuntimeError, SyntaxError,
+    OverflowError, SystemError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def unpacked_bytes(stream: BinaryIO, /) -> int:

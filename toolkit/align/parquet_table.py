@@ -37,12 +37,12 @@ class ParquetTable:
         import pyarrow as pa
 
         self._path = path
-        self._broken = (pa.ArrowException, OSError)
+        self._broken = (pa.ArrowException, OSError, UnicodeDecodeError)
         try:
             self._file = parquet.ParquetFile(path)
+            self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
         except self._broken as error:
             raise RecordingError(str(path), "it is no whole Parquet file") from error
-        self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
         if len(set(self.names)) != len(self.names):
             raise RecordingError(str(path), "two columns have one name; rename one")
 
@@ -62,7 +62,7 @@ class ParquetTable:
 
         try:
             cells = self._columns([name])[name].cast(pa.string()).to_pylist()
-        except pa.ArrowException as error:
+        except (pa.ArrowException, UnicodeDecodeError) as error:
             raise RecordingError(
                 str(self._path), "it holds neither text nor numbers", place=f"column {name!r}"
             ) from error
@@ -70,9 +70,12 @@ class ParquetTable:
 
     def _columns(self, names: Sequence[str]) -> Any:
         try:
-            return self._file.read(columns=list(names))
+            table = self._file.read(columns=list(names))
         except self._broken as error:
             raise RecordingError(str(self._path), "it is no whole Parquet file") from error
+        if table.num_rows != self._file.metadata.num_rows:
+            raise RecordingError(str(self._path), "it is no whole Parquet file: rows are missing")
+        return table
 
     def _times(
         self, column: Any, unit_ns: int, name: str

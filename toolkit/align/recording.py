@@ -7,8 +7,6 @@
 | ``.bin``, ``.frames`` | the bytes of a board's port; a flow must say what they mean |
 """
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,14 +25,11 @@ from toolkit.align.layout import Fields, StreamLayout, layout_of
 from toolkit.align.parquet_table import ParquetTable
 from toolkit.align.table import Cells, Table
 from toolkit.errors import FileMissingError, FileUnreadableError
-from toolkit.npz import unpacked_bytes
+from toolkit.npz import BROKEN, unpacked_bytes
 
 MAX_BYTES: Final = 2 * 2**30  # of a file; of an archive, unpacked
 FORMATS: Final = (".csv", ".parquet", ".npz", ".bin", ".frames")
 _CHUNK_BYTES: Final = 65_536
-_BROKEN_ARCHIVE: Final = (
-    ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +158,7 @@ def _npz_arrays(path: Path) -> dict[str, Any]:
             archive = None if is_too_large else np.load(stream, allow_pickle=False)
             if isinstance(archive, np.lib.npyio.NpzFile):
                 arrays = {name: archive[name] for name in archive.files}
-    except _BROKEN_ARCHIVE:
+    except BROKEN:
         arrays = None
     except OSError as error:
         raise FileUnreadableError(str(path), error.strerror or "cannot be read") from error

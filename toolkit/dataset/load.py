@@ -27,6 +27,7 @@ from toolkit.dataset.images import ImageOptions, read_images
 from toolkit.dataset.numpy_file import content_of, read_numpy
 from toolkit.dataset.recordings import read_recordings
 from toolkit.errors import FileMissingError
+from toolkit.npz import BROKEN
 from toolkit.tensor import TensorSpec
 from toolkit.user_function import UserFunction, is_function_name
 
@@ -86,7 +87,7 @@ def _is_recording(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/time_ns.npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError):
+    except (*BROKEN, OSError):
         return False  # whoever reads it says what is wrong
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -13,14 +11,11 @@ import numpy as np
 from toolkit.dataset.dataset import MAX_DATA_BYTES, AnyArray, Content
 from toolkit.dataset.errors import DataError
 from toolkit.errors import FileUnreadableError
-from toolkit.npz import unpacked_bytes
+from toolkit.npz import BROKEN, unpacked_bytes
 from toolkit.tensor import TensorSpec
 
 # What is known of the samples, unless an input of the model has that name.
 _KNOWN: Final = ("labels", "targets", "recordings")
-_BROKEN: Final = (
-    ValueError, EOFError, KeyError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
 
 
 def read_numpy(path: Path, inputs: Sequence[TensorSpec], /) -> Content:
@@ -37,7 +32,7 @@ def read_numpy(path: Path, inputs: Sequence[TensorSpec], /) -> Content:
                 loaded = np.load(stream, allow_pickle=False)
             if isinstance(loaded, np.lib.npyio.NpzFile):
                 loaded = {name: np.asarray(loaded[name]) for name in loaded.files}
-    except _BROKEN as error:
+    except BROKEN as error:
         raise DataError(
             str(path), "it is no whole .npz or .npy file; write it with numpy.savez"
         ) from error
