@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
-from device.infer.engine import TensorSpec
+from device.infer.engine import ModelError, TensorSpec
 from device.infer.latency import Latency, measure
 from device.infer.litert import LiteRtEngine, describe_runtime
+from device.infer.profile import OperatorTime, profile
 
 MAX_MODEL_BYTES: Final = 2**31  # what offsets in a .tflite file can reach
 _SEED: Final = 1
@@ -43,6 +44,7 @@ class Bench:
         load_ms: from the file's bytes to an engine that is ready.
         latency: of one run: codes written, model invoked, values read.
         peak_rss_bytes: the largest memory of the whole process, Python and runtime included.
+        operators: where the time of a run goes; None when the runtime does not tell.
     """
 
     runtime: str
@@ -51,6 +53,7 @@ class Bench:
     load_ms: float
     latency: Latency
     peak_rss_bytes: int
+    operators: list[OperatorTime] | None
 
 
 def read_model(path: str, /) -> bytes:
@@ -85,14 +88,23 @@ def bench(model: bytes, /, *, where: str, threads: int = 1) -> Bench:
     rng = np.random.default_rng(_SEED)
     values = [_values(rng, spec) for spec in engine.inputs]
     latency = measure(lambda: engine.run(values))
+    peak_rss_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Bench(
         runtime=runtime,
         machine=platform.machine(),
         threads=threads,
         load_ms=load_ms,
         latency=latency,
-        peak_rss_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        peak_rss_bytes=peak_rss_bytes,
+        operators=_profile(model, where),
     )
+
+
+def _profile(model: bytes, where: str) -> list[OperatorTime] | None:
+    try:
+        return profile(model, where=where)
+    except ModelError:  # the engine runs it: the other figures stand
+        return None
 
 
 def _values(rng: np.random.Generator, spec: TensorSpec) -> npt.NDArray[Any]:

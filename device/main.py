@@ -152,12 +152,16 @@ def _bench(parsed: argparse.Namespace) -> ExitCode:
     from device.bench import bench, read_model
 
     model = read_model(parsed.model)
-    result = asdict(bench(model, where=parsed.model, threads=parsed.threads))
+    where = "stdin" if parsed.model == "-" else parsed.model
+    result = asdict(bench(model, where=where, threads=parsed.threads))
     if parsed.json:
         sys.stdout.write(json.dumps(result) + "\n")
         return ExitCode.OK
+    operators = result.pop("operators") or ()
     for name, value in (result | result.pop("latency")).items():
         sys.stdout.write(f"{name:<14} {value}\n")
+    for operator in operators:
+        sys.stdout.write(f"{'operator':<14} {operator['share']:.3f} {operator['kind']}\n")
     return ExitCode.OK
 
 

@@ -24,6 +24,7 @@ VERBS: Final = {
     "convert": "convert an ONNX model to TFLite variants, with a report",
     "inspect": "show what a .tflite or .onnx file holds",
     "environment": "make or show the environment of the converter or of another runtime",
+    "bench": "measure a model where it shall run",
     "bundle": "make or show the file that a board installs",
     "align": "bring a recording onto one grid, as a board would",
     "push": "send a bundle to a running board",

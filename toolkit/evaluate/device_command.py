@@ -105,14 +105,28 @@ class DeviceCommand:
             raise TargetFailedError(self.name, f"ended with status {status}: {line}")
 
 
-def on_board(address: str, /) -> DeviceCommand:
-    """Return the command on a board: ``virtual`` is a process here, else ``ssh://[user@]host``.
+@contextmanager
+def open_place(place: str, /) -> Iterator[DeviceCommand]:
+    """Yield the command at a place.
+
+    Args:
+        place: ``virtual``, a process here; ``tflite``, the same with tflite-runtime;
+            ``ssh://[user@]host[:port]``, a board.
 
     Raises:
-        BoardAddressError: the address is neither.
+        BoardAddressError: it is none of them.
+        EnvironmentMissingError: tflite-runtime is not installed.
     """
-    if address == VIRTUAL:
-        return DeviceCommand(VIRTUAL, (sys.executable, "-P", "-m", "device.main"))
+    if place == VIRTUAL:
+        yield DeviceCommand(VIRTUAL, (sys.executable, "-P", "-m", "device.main"))
+    elif place == TFLITE.name:
+        with _in_tflite() as command:
+            yield command
+    else:
+        yield _over_ssh(place)
+
+
+def _over_ssh(address: str) -> DeviceCommand:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise BoardAddressError(address)
@@ -125,15 +139,9 @@ def on_board(address: str, /) -> DeviceCommand:
 
 
 @contextmanager
-def in_tflite() -> Iterator[DeviceCommand]:
-    """Yield the command in the environment of tflite-runtime.
-
-    That Python sees this package's ``device`` and nothing else of ours: NumPy and LiteRT of this
-    environment are built for another one.
-
-    Raises:
-        EnvironmentMissingError: the environment is not there.
-    """
+def _in_tflite() -> Iterator[DeviceCommand]:
+    # That Python sees this package's device and nothing else of ours: NumPy and LiteRT of this
+    # environment are built for another one.
     environment = TFLITE.find()
     with tempfile.TemporaryDirectory(prefix="ferrule-") as name:
         folder = Path(name)

@@ -19,7 +19,9 @@ class BoardAddressError(ToolkitError, ValueError):
     exit_code = ExitCode.USAGE
 
     def __init__(self, address: str) -> None:
-        super().__init__(f"{address}: this is no board; give 'virtual' or ssh://[user@]host[:port]")
+        super().__init__(
+            f"{address}: this is no board; give virtual, tflite or ssh://[user@]host[:port]"
+        )
         self.address = address
 
 

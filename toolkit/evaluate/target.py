@@ -18,10 +18,9 @@ from numpy.typing import NDArray
 
 from device.batch import MAX_BATCH_BYTES
 from device.infer.engine import ModelError
-from toolkit.environment.environment import TFLITE
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import Comparison, Outputs, compare
-from toolkit.evaluate.device_command import DeviceCommand, in_tflite, on_board
+from toolkit.evaluate.device_command import DeviceCommand, open_place
 from toolkit.evaluate.errors import TargetFailedError, TargetRefusedError
 from toolkit.npz import unpacked_bytes
 
@@ -75,7 +74,7 @@ class Target(Protocol):
 
 @contextmanager
 def open_target(name: str, /) -> Iterator[Target]:
-    """Yield the target of a name: ``litert``, ``tflite``, or a board's address.
+    """Yield the target of a name: ``litert``, or a place of ``open_place``.
 
     Raises:
         EnvironmentMissingError: tflite-runtime is not installed.
@@ -83,11 +82,9 @@ def open_target(name: str, /) -> Iterator[Target]:
     """
     if name == LITERT:
         yield _InProcess()
-    elif name == TFLITE.name:
-        with in_tflite() as command:
-            yield _ByCommand(command)
-    else:
-        yield _ByCommand(on_board(name))
+        return
+    with open_place(name) as command:
+        yield _ByCommand(command)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from device.exit_code import ExitCode
 from tests.toolkit.environment.test_environment import write_command
 from toolkit.environment.errors import EnvironmentMissingError
 from toolkit.errors import ToolkitError
-from toolkit.evaluate.device_command import DeviceCommand, in_tflite, on_board
+from toolkit.evaluate.device_command import DeviceCommand, open_place
 from toolkit.evaluate.errors import (
     BoardAddressError,
     TargetFailedError,
@@ -44,7 +44,8 @@ def shell(script: str) -> DeviceCommand:
     ],
 )
 def test_a_board_is_called_by_the_ssh_of_the_system(address: str, words: str) -> None:
-    assert on_board(address).words == ("ssh", *words.split())
+    with open_place(address) as command:
+        assert command.words == ("ssh", *words.split())
 
 
 @pytest.mark.parametrize(
@@ -53,8 +54,8 @@ def test_a_board_is_called_by_the_ssh_of_the_system(address: str, words: str) ->
      "ssh://$(id)", "http://board", "ssh://board:port", "ssh://board/../x"],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(address: str) -> None:
-    with pytest.raises(BoardAddressError, match="this is no board") as caught:
-        on_board(address)
+    with pytest.raises(BoardAddressError, match="this is no board") as caught, open_place(address):
+        pass
 
     assert caught.value.exit_code == ExitCode.USAGE
 
@@ -62,8 +63,11 @@ def test_what_is_no_address_is_refused(address: str) -> None:
 def test_bytes_go_to_a_board_and_come_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noted = put_ssh(tmp_path, monkeypatch)
 
-    with pytest.raises(TargetRefusedError, match="LiteRT refuses the model"):
-        on_board("ssh://pi@board").run("bench", "-", "--json", data=b"TFL3")
+    with (
+        open_place("ssh://pi@board") as command,
+        pytest.raises(TargetRefusedError, match="LiteRT refuses the model"),
+    ):
+        command.run("bench", "-", "--json", data=b"TFL3")
 
     assert noted.read_text().strip() == (
         "-o BatchMode=yes -- pi@board ferrule-device bench - --json"
@@ -112,14 +116,14 @@ def test_without_its_environment_tflite_says_how_to_make_it(
 
     with (
         pytest.raises(EnvironmentMissingError, match="run 'ferrule environment install tflite'"),
-        in_tflite(),
+        open_place("tflite"),
     ):
         pass
 
 
 def test_the_engine_runs_in_the_environment_of_tflite() -> None:
     with (
-        in_tflite() as command,
+        open_place("tflite") as command,
         pytest.raises(TargetRefusedError, match="LiteRT refuses the model"),
     ):
         command.run("bench", "-", data=b"TFL3")
