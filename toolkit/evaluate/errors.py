@@ -100,3 +100,14 @@ class InterfaceDiffersError(ToolkitError, ValueError):
         super().__init__(f"{name}: {reason}; compare models with the same inputs and outputs")
         self.name = name
         self.reason = reason
+
+
+class StateOptionError(ToolkitError, ValueError):
+    """A state given by the user is none of the model's."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"--state {option}: {reason}; give INPUT=OUTPUT with names of the model")
+        self.option = option
+        self.reason = reason

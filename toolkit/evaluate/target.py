@@ -23,6 +23,7 @@ from toolkit.evaluate.comparison import Comparison, Outputs, compare
 from toolkit.evaluate.device_command import DeviceCommand, open_place
 from toolkit.evaluate.errors import TargetFailedError, TargetRefusedError
 from toolkit.npz import unpacked_bytes
+from toolkit.tflite.graph import Tensor, parse
 
 Feed = Mapping[str, NDArray[Any]]
 
@@ -206,25 +207,16 @@ def dynamic_products_per_channel(content: bytes, /) -> list[str]:
     Returns:
         Per operator its kind and the name of its output.
     """
-    from ai_edge_litert import schema_py_generated as schema
-    from ai_edge_litert.tools import flatbuffer_utils
+    return [
+        f"{operator.name} '{graph.tensors[operator.outputs[0]].name}'"
+        for graph in parse(content).graphs
+        for operator in graph.operators
+        if operator.name in {"FULLY_CONNECTED", "BATCH_MATMUL"}
+        and _is_dynamic_per_channel(*(graph.tensors[index] for index in operator.inputs[:2]))
+    ]
 
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    kinds = {
-        schema.BuiltinOperator.FULLY_CONNECTED: "FULLY_CONNECTED",
-        schema.BuiltinOperator.BATCH_MATMUL: "BATCH_MATMUL",
-    }
-    found = []
-    for graph in model.subgraphs:
-        for operator in graph.operators:
-            kind = kinds.get(model.operatorCodes[operator.opcodeIndex].builtinCode)
-            if kind is None:
-                continue
-            values, weights = (graph.tensors[index] for index in operator.inputs[:2])
-            if (
-                values.type == schema.TensorType.FLOAT32
-                and weights.type == schema.TensorType.INT8
-                and len(weights.quantization.scale) > 1
-            ):
-                found.append(f"{kind} '{graph.tensors[operator.outputs[0]].name.decode()}'")
-    return found
+
+def _is_dynamic_per_channel(values: Tensor, weights: Tensor) -> bool:
+    scales = weights.quantization
+    is_per_channel = scales is not None and scales.is_per_channel
+    return values.dtype == "float32" and weights.dtype == "int8" and is_per_channel

@@ -1,5 +1,6 @@
-"""Small TFLite models: one operator between real values and codes, or a sum that is remembered."""
+"""Small TFLite models: real values to codes and back; sums that are remembered."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -32,76 +33,100 @@ def conversion(*, is_quantize: bool, size: int, scale: float, zero_point: int) -
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
 
 
-def accumulator(size: int) -> bytes:
-    """Return a model of shape (1, size) that gives the sum of all it was ever given.
+class _Builder:
+    """Makes models of ADD and NEG, and of a resource variable; all tensors of shape (1, size)."""
 
-    The sum is held in a resource variable, as in streaming models.
-    """
-    builtin, options = schema.BuiltinOperator, schema.BuiltinOptions
-    handles = schema.VarHandleOptionsT()
-    handles.container, handles.sharedName = b"", b"sum"
-    once = schema.CallOnceOptionsT()
-    once.initSubgraphIndex = 1
-    kinds: dict[str, tuple[int, int, Any]] = {
-        "once": (builtin.CALL_ONCE, options.CallOnceOptions, once),
-        "handle": (builtin.VAR_HANDLE, options.VarHandleOptions, handles),
-        "read": (builtin.READ_VARIABLE, options.ReadVariableOptions,
-                 schema.ReadVariableOptionsT()),
-        "add": (builtin.ADD, options.AddOptions, schema.AddOptionsT()),
-        "assign": (builtin.ASSIGN_VARIABLE, options.AssignVariableOptions,
-                   schema.AssignVariableOptionsT()),
-    }  # fmt: skip
+    def __init__(self, size: int) -> None:
+        builtin, options = schema.BuiltinOperator, schema.BuiltinOptions
+        variable = schema.VarHandleOptionsT()
+        variable.container, variable.sharedName = b"", b"sum"
+        once = schema.CallOnceOptionsT()
+        once.initSubgraphIndex = 1
+        self._size = size
+        self._kinds: dict[str, tuple[int, int, Any]] = {
+            "add": (builtin.ADD, options.AddOptions, schema.AddOptionsT()),
+            "neg": (builtin.NEG, options.NegOptions, schema.NegOptionsT()),
+            "once": (builtin.CALL_ONCE, options.CallOnceOptions, once),
+            "handle": (builtin.VAR_HANDLE, options.VarHandleOptions, variable),
+            "read": (builtin.READ_VARIABLE, options.ReadVariableOptions,
+                     schema.ReadVariableOptionsT()),
+            "assign": (builtin.ASSIGN_VARIABLE, options.AssignVariableOptions,
+                       schema.AssignVariableOptionsT()),
+        }  # fmt: skip
 
-    def operator(kind: str, inputs: list[int], outputs: list[int]) -> Any:
-        made = schema.OperatorT()
-        made.opcodeIndex = list(kinds).index(kind)
+    def graph(
+        self,
+        tensors: Sequence[str],
+        operators: Sequence[tuple[str, list[int], list[int]]],
+        inputs: list[int],
+        outputs: list[int],
+    ) -> Any:
+        """Return a graph; the tensor "sum" is the variable, "zeros" is constant."""
+        made = schema.SubGraphT()
+        made.tensors = [self._tensor(name) for name in tensors]
+        made.operators = [self._operator(*each) for each in operators]
         made.inputs, made.outputs = inputs, outputs
-        _, made.builtinOptionsType, made.builtinOptions = kinds[kind]
         return made
 
-    def tensor(name: bytes, *, is_resource: bool = False, buffer: int = 0) -> Any:
+    def model(self, *graphs: Any) -> bytes:
+        model = schema.ModelT()
+        model.version, model.buffers = 3, [schema.BufferT(), schema.BufferT()]
+        model.buffers[1].data = np.zeros(self._size * 4, np.uint8)
+        model.subgraphs, model.operatorCodes = list(graphs), []
+        for number, _, _ in self._kinds.values():
+            code = schema.OperatorCodeT()
+            code.builtinCode, code.version = number, 1
+            code.deprecatedBuiltinCode = min(number, 127)
+            model.operatorCodes.append(code)
+        return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+
+    def _operator(self, kind: str, inputs: list[int], outputs: list[int]) -> Any:
+        made = schema.OperatorT()
+        made.opcodeIndex = list(self._kinds).index(kind)
+        made.inputs, made.outputs = inputs, outputs
+        _, made.builtinOptionsType, made.builtinOptions = self._kinds[kind]
+        return made
+
+    def _tensor(self, name: str) -> Any:
         made = schema.TensorT()
-        made.name, made.buffer = name, buffer
-        made.shape = [] if is_resource else [1, size]
+        made.name, made.buffer = name.encode(), 1 if name == "zeros" else 0
+        is_resource = name == "sum"
+        made.shape = [] if is_resource else [1, self._size]
         made.type = schema.TensorType.RESOURCE if is_resource else schema.TensorType.FLOAT32
         return made
 
-    def graph(
-        tensors: list[Any], operators: list[Any], inputs: list[int], outputs: list[int]
-    ) -> Any:
-        made = schema.SubGraphT()
-        made.tensors, made.operators, made.inputs, made.outputs = (
-            tensors, operators, inputs, outputs
-        )  # fmt: skip
-        return made
 
-    model = schema.ModelT()
-    model.version, model.buffers = 3, [schema.BufferT(), schema.BufferT()]
-    model.buffers[1].data = np.zeros(size * 4, np.uint8)
-    model.operatorCodes = []
-    for code_number, _, _ in kinds.values():
-        code = schema.OperatorCodeT()
-        code.builtinCode, code.version = code_number, 1
-        code.deprecatedBuiltinCode = min(code_number, 127)
-        model.operatorCodes.append(code)
-    model.subgraphs = [
-        graph(
-            [tensor(b"x"), tensor(b"sum", is_resource=True), tensor(b"before"), tensor(b"y")],
+def accumulator(size: int) -> bytes:
+    """Return a model ``x -> y`` that gives the sum of all it was ever given.
+
+    The sum is held in a resource variable, as in streaming models.
+    """
+    builder = _Builder(size)
+    return builder.model(
+        builder.graph(
+            ["x", "sum", "before", "y"],
             [
-                operator("once", [], []),
-                operator("handle", [], [1]),
-                operator("read", [1], [2]),
-                operator("add", [0, 2], [3]),
-                operator("assign", [1, 3], []),
+                ("once", [], []),
+                ("handle", [], [1]),
+                ("read", [1], [2]),
+                ("add", [0, 2], [3]),
+                ("assign", [1, 3], []),
             ],
             [0],
             [3],
         ),
-        graph(
-            [tensor(b"sum", is_resource=True), tensor(b"zeros", buffer=1)],
-            [operator("handle", [], [0]), operator("assign", [0, 1], [])],
-            [],
-            [],
-        ),
-    ]
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+        builder.graph(["sum", "zeros"], [("handle", [], [0]), ("assign", [0, 1], [])], [], []),
+    )
+
+
+def recurrent(size: int) -> bytes:
+    """Return a model ``x, state -> y, stateN`` with ``stateN = state + x`` and ``y = -stateN``."""
+    builder = _Builder(size)
+    return builder.model(
+        builder.graph(
+            ["x", "state", "stateN", "y"],
+            [("add", [0, 1], [2]), ("neg", [2], [3])],
+            [0, 1],
+            [3, 2],
+        )
+    )
