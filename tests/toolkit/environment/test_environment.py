@@ -141,3 +141,13 @@ def test_the_environments_lie_side_by_side(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert CONVERTER.default_directory().parent == TFLITE.default_directory().parent
     assert TFLITE.pinned_version("numpy").startswith("1.")
+
+
+def test_each_environment_has_its_own_pythons(tmp_path: Path) -> None:
+    python = pretend_python(tmp_path / "python", "3.12")
+
+    with pytest.raises(
+        EnvironmentMissingError, match=r"is Python 3\.12; give Python 3\.10 or 3\.11"
+    ):
+        TFLITE.install(tmp_path / "tflite", python=python)
+    assert CONVERTER.install(tmp_path / "converter", python=python)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ai_edge_quantizer import qtyping, quantizer, recipe_manager
 
-from tests.device.infer.tflite_models import accumulator
+from tests.device.infer.tflite_models import accumulator, conversion
 from tests.toolkit.environment.test_environment import write_command
 from tests.toolkit.quantize.tflite_models import matrix_product
 from toolkit.evaluate.artifact import Artifact
@@ -99,6 +99,18 @@ def test_dynamic_products_with_one_scale_are_right_in_tflite_runtime(
     assert result.comparison.sqnr_db > AGREEING_SQNR_DB + 10
 
 
+@pytest.mark.parametrize(("codes", "is_right"), [(0, True), (2, True), (3, False)])
+def test_outputs_of_a_few_codes_are_told_by_the_codes(codes: int, is_right: bool) -> None:
+    content = conversion(is_quantize=True, size=4, scale=0.1, zero_point=0)
+    model = ModelFile(content, "m.tflite", ["x"], ["y"])
+    outputs = {"y": np.full((1, 1, 4), 0.1 * codes, np.float32)}
+
+    with open_target("litert") as target:
+        result = check(target, model, [{"x": np.zeros((1, 4), np.float32)}], host_outputs=outputs)
+
+    assert (result.reason is None) == is_right
+
+
 @pytest.mark.parametrize("name", ["litert", "tflite"])
 def test_what_a_runtime_refuses_has_its_reason(name: str) -> None:
     content = matrix_product(WEIGHTS, rows=2, is_batched=False, custom_code="FlexErf")
@@ -121,6 +133,17 @@ def test_a_model_that_remembers_forgets_between_recordings_in_every_target(name:
         )
 
     assert outputs["y"].ravel().tolist() == [1, 2, 1, 2, 3]
+
+
+def test_outputs_of_another_shape_are_refused() -> None:
+    content = matrix_product(WEIGHTS, rows=2, is_batched=False)
+
+    with open_target("litert") as target:
+        result = check(
+            target, model_file(content), FEEDS, host_outputs={"y": np.ones((8, 3), np.float32)}
+        )
+
+    assert result.reason == "litert: output 'y' has another shape than here"
 
 
 @pytest.mark.parametrize("answer", ["", "PK", "nothing of the kind"])
