@@ -4,6 +4,7 @@ Rules:
  * A window is preprocessed and inferred by one model only, and named in its result.
  * A new model takes over between two windows. Where the grid stays, the aligner stays: no window is
    lost. Where it changes, the old windows drain first and a new segment starts.
+ * A model that remembers forgets what it knows when a segment starts.
  * One bad window never stops the board: it is counted and told.
 """
 
@@ -255,8 +256,11 @@ class Pipeline:
     def _infer(self, info: WindowInfo) -> Result:
         scores: tuple[float, ...] = ()
         rejected = ""
+        segment = self._first_segment + info.segment
         try:
             model = self.model
+            if segment >= self._next_segment:
+                model.engine.reset()
             window = prepare(
                 self._window, self._flags, chain=model.chain, max_missing=model.flow.max_missing
             )
@@ -264,7 +268,6 @@ class Pipeline:
         except (RejectedWindowError, ModelError) as error:
             rejected = str(error)
             self.rejected += 1
-        segment = self._first_segment + info.segment
         self._next_segment = segment + 1
         labels = self.model.flow.engine.labels
         done_ns = self._clock.monotonic_ns()

@@ -86,3 +86,6 @@ class Engine(Protocol):
 
     def infer(self, window: Float32Array, /) -> Float32Array:
         """Run a model with one input and one output on one window."""
+
+    def reset(self) -> None:
+        """Forget what the model remembers of earlier runs."""

@@ -13,7 +13,8 @@ from device.sources.frames import StreamFrames
 from device.store.bundle import BundleError, decode
 from device.toml import ConfigError
 from tests.clock import ManualClock
-from tests.flows import PERIOD_NS, STREAMS, WINDOW, bundle_bytes, flow_text, recording
+from tests.device.infer.tflite_models import accumulator
+from tests.flows import COLUMNS, PERIOD_NS, STREAMS, WINDOW, bundle_bytes, flow_text, recording
 from tests.toolkit.quantize.tflite_models import matrix_product
 from toolkit.bundle.create import encode
 
@@ -211,19 +212,34 @@ def test_two_sources_feed_one_window() -> None:
     assert [r.window_sha256 for r in apart] == [r.window_sha256 for r in together]
 
 
-def test_a_segments_start_finishes_the_one_before() -> None:
-    first, second = events(10, segment=1), events(10, segment=2)
+def two_segments() -> list[Event]:
+    """Return two windows, and two windows of another segment fifty rows later."""
     later = [
         Samples(e.stream, e.times_ns + 50 * PERIOD_NS, e.values, e.arrived_ns)
         if isinstance(e, Samples)
         else e
-        for e in second
+        for e in events(10, segment=2)
     ]
+    return [*events(10, segment=1), *later]
 
-    results = Bench(model(), ListSource([*first, *later])).run()
+
+def test_a_segments_start_finishes_the_one_before() -> None:
+    results = Bench(model(), ListSource(two_segments())).run()
 
     assert [result.segment for result in results] == [0, 0, 1, 1]
     assert [result.t0_ns // PERIOD_NS for result in results] == [0, 4, 50, 54]
+
+
+def test_a_model_that_remembers_forgets_when_a_segment_starts() -> None:
+    parts = {"flow.toml": flow_text().encode(), "model.tflite": accumulator(WINDOW * COLUMNS)}
+
+    results = Bench(
+        Model.load(decode(encode("press", "1", 1, parts))), ListSource(two_segments())
+    ).run()
+
+    first, second, *again = [result.scores for result in results]
+    assert second != first
+    assert again == [first, second]
 
 
 def test_a_segments_start_delivers_at_once_what_was_waiting() -> None:

@@ -47,6 +47,9 @@ class _SumEngine:
     def infer(self, window: Any, /) -> Any:
         return self.run([window])[0]
 
+    def reset(self) -> None:
+        """A sum remembers nothing."""
+
 
 @pytest.fixture(scope="module")
 def models() -> tuple[Model, Model]:

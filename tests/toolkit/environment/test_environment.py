@@ -150,4 +150,6 @@ def test_each_environment_has_its_own_pythons(tmp_path: Path) -> None:
         EnvironmentMissingError, match=r"is Python 3\.12; give Python 3\.10 or 3\.11"
     ):
         TFLITE.install(tmp_path / "tflite", python=python)
-    assert CONVERTER.install(tmp_path / "converter", python=python)
+    assert CONVERTER.install(tmp_path / "converter", python=python) == CONVERTER.find(
+        tmp_path / "converter"
+    )
