@@ -1,7 +1,7 @@
 """A board: all that its file says, and the sizes that other parts ask for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Annotated, Final, Self
 
 from device.toml import ConfigError, hint
@@ -28,7 +28,7 @@ from toolkit.board.files import BoardFile
 from toolkit.board.reading import read
 
 SCHEMA: Final = 1
-BOARD_ID: Final = Form(r"[a-z0-9][a-z0-9-]{0,63}(:[A-Za-z0-9._-]{1,64})?", "raspberrypi-4b")
+BOARD_ID: Final = Form(r"[a-z0-9][a-z0-9-]{0,63}", "raspberrypi-4b")
 _KIB: Final = 1 << 10
 _MIB: Final = 1 << 20
 # What a board of each half of the schema must say, as table and key.
@@ -47,10 +47,11 @@ class Board:
      * A Linux board tells RAM, storage and its limits in MiB, a microcontroller (one with an
        ``mcu`` table) its SRAM and limits in KiB; nobody needs to ask which to know the sizes.
      * Every table that holds facts has a source; none was measured by us.
+     * ``id`` names it again: of a variant it is "ID:VARIANT".
     """
 
-    schema: Annotated[int, Whole(SCHEMA, SCHEMA), "the format of this file"] = SCHEMA
-    id: Annotated[str, BOARD_ID, "the file's name; with the variant behind a colon"]
+    schema: Annotated[int, Whole(SCHEMA, SCHEMA), "the format of this file"]
+    id: Annotated[str, BOARD_ID, "the file's name"]
     name: Annotated[str, "for people"]
     vendor: Annotated[str | None, "who makes it"] = None
     url: Annotated[str | None, "its page"] = None
@@ -96,13 +97,13 @@ class Board:
     def of(cls, file: BoardFile, variant: str = "", /) -> Self:
         """Return the board of a file, in one of its variants; raises as ``parse`` does."""
         board = read(cls, file.table(variant))
+        for reason in _contradictions(board):
+            raise ConfigError(file.where, reason)
         for name in file.unsourced:
             raise ConfigError(
                 f"{file.where} [sources]", f"{name} is missing; say where [{name}] is from"
             )
-        for reason in _contradictions(board):
-            raise ConfigError(file.where, reason)
-        return board
+        return replace(board, id=f"{board.id}:{variant}") if variant else board
 
     @property
     def arch(self) -> str:
@@ -169,9 +170,22 @@ def _contradictions(board: Board) -> Iterator[str]:
         yield "a board of kind 'micropython' has a table [mcu], and a linux board has none"
     if board.virtual and board.hil.timing:
         yield "[hil]: timing = true, but the latency of a virtual board means nothing"
+    yield from _missing(board)
+    if board.reserved_bytes < 0 or board.app_ram_bytes > board.ram_bytes - board.reserved_bytes:
+        yield "what the runtime may use is more memory than the system leaves of what there is"
+    low, high = board.storage.min_gib, board.storage.max_gib
+    if low and high and low > high:
+        yield f"[storage]: min_gib = {low} is more than max_gib = {high}"
+
+
+def _missing(board: Board) -> Iterator[str]:
     for table, key in _MCU_KEYS if board.mcu else _LINUX_KEYS:
         if getattr(getattr(board, table), key) is None:
             yield f"[{table}]: {key} is missing; add it"
     if board.os and board.os.default not in board.os.profiles:
-        yield (f"[os]: default = {board.os.default!r} has no table; "
-               f"{hint(board.os.default, list(board.os.profiles))}")  # fmt: skip
+        known = list(board.os.profiles)
+        yield f"[os]: default = {board.os.default!r} has no table; {hint(board.os.default, known)}"
+    known = [member.name for member in fields(board)]
+    for name in board.sources:
+        if name not in known:
+            yield f"[sources]: there is no table {name!r}; {hint(name, known)}"

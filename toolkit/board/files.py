@@ -3,11 +3,13 @@
 Rules it keeps:
  * The user's own come first: ``./boards``, then ``~/.config/ferrule/boards``, then the package's.
  * A file is read up to a bound, and only when it is a regular file.
- * ``extends`` goes one level; identity, variants, USB and flash methods are never inherited.
+ * ``extends`` goes three levels deep, so that a user may extend any board of ours. Id, name,
+   variants, USB modes and flash methods are never inherited.
  * Tables are laid over one another key by key; lists replace.
  * Every table of a file has its source in the same file.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -17,9 +19,12 @@ from typing import Any, Final, Self
 
 from device.toml import ConfigError, Table, parse
 from toolkit.board.errors import UnknownBoardError, UnknownVariantError
+from toolkit.errors import FileUnreadableError
 
-_MAX_BYTES: Final = 256 * 1024
+_MAX_BYTES: Final = 32 * 1024  # ours have 4; a hostile one takes TOML's reader seconds
+_DEEPEST: Final = 3  # boards that extend one another
 _NOT_INHERITED: Final = ("id", "name", "url", "extends", "variant", "usb", "flash")
+_NOT_IN_VARIANT: Final = {"schema", "id", "extends", "variant"}
 _NO_FACTS: Final = ("variant", "sources")
 
 
@@ -32,19 +37,17 @@ class BoardFile:
 
     @staticmethod
     def paths() -> dict[str, Traversable]:
-        """Return where the file of every board lies, by the board's id."""
-        folders: tuple[Traversable, ...] = (
-            files("boards"),
-            Path.home() / ".config" / "ferrule" / "boards",
-            Path("boards"),
-        )
-        return {
-            entry.name.removesuffix(".toml"): entry
-            for folder in folders
-            if folder.is_dir()
-            for entry in folder.iterdir()
-            if entry.name.endswith(".toml") and entry.is_file()
-        }
+        """Return where the file of every board lies, by the board's id.
+
+        Raises:
+            FileUnreadableError: a folder of boards cannot be read.
+        """
+        # Not Path.home(): a user without a home has no boards there, and no error.
+        own = Path(os.path.expanduser("~/.config/ferrule/boards"))  # noqa: PTH111
+        found: dict[str, Traversable] = {}
+        for folder in (files("boards"), own, Path("boards")):
+            found |= _entries(folder)
+        return found
 
     @classmethod
     def named(cls, name: str, /) -> Self:
@@ -62,7 +65,7 @@ class BoardFile:
     @classmethod
     def at(cls, path: Traversable, /) -> Self:
         """Return the file at a place; raises as ``named`` does."""
-        where = str(path) if isinstance(path, Path) else path.name
+        where = str(path) if isinstance(path, Path) else f"boards/{path.name}"
         try:
             with path.open("rb") as stream:
                 data = stream.read(_MAX_BYTES + 1)
@@ -108,33 +111,53 @@ class BoardFile:
         Raises:
             UnknownBoardError: there is no board that it extends.
             UnknownVariantError: there is no such variant.
-            ConfigError: what it extends extends another, or a table is none.
+            ConfigError: too many boards extend one another, or a table is none.
         """
-        merged = _overlay(self._inherited(), self.values)
+        merged = _extended(self)
         variants = _table(merged, "variant", self.where)
         if variant:
             if variant not in variants:
                 raise UnknownVariantError(str(merged.get("id")), variant, list(variants))
-            merged = _overlay(merged, _table(variants, variant, self.where))
-            merged["id"] = f"{merged.get('id')}:{variant}"
+            change = _table(variants, variant, f"{self.where} [variant]")
+            if not _NOT_IN_VARIANT.isdisjoint(change):
+                raise ConfigError(
+                    self.where, "a variant cannot have another id, extend or have variants"
+                )
+            try:
+                merged = _overlay(merged, change)
+            except RecursionError as error:
+                raise ConfigError(self.where, "its tables are nested too deeply") from error
         return Table(
             {key: value for key, value in merged.items() if key not in ("extends", "variant")},
             self.where,
         )
 
-    def _inherited(self) -> dict[str, Any]:
-        if "extends" not in self.values:
-            return {}
-        if not isinstance(name := self.values["extends"], str):
-            raise ConfigError(self.where, "extends must be the id of a board")
-        base = BoardFile.named(name)
-        if "extends" in base.values:
-            raise ConfigError(
-                self.where,
-                f"extends = {name!r}, which extends {base.values['extends']!r}; "
-                "a board that extends another cannot be extended",
-            )
-        return {key: value for key, value in base.values.items() if key not in _NOT_INHERITED}
+
+def _extended(file: BoardFile, chain: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what the file says, on top of what the boards say that it extends."""
+    if "extends" not in file.values:
+        return dict(file.values)
+    if not isinstance(name := file.values["extends"], str):
+        raise ConfigError(file.where, "extends must be the id of a board")
+    if len(chain := (*chain, name)) > _DEEPEST:
+        raise ConfigError(
+            file.where,
+            f"extends {', which extends '.join(chain)}: at most {_DEEPEST} may stand in a row",
+        )
+    base = _extended(BoardFile.named(name), chain)
+    inherited = {key: value for key, value in base.items() if key not in _NOT_INHERITED}
+    return _overlay(inherited, file.values)
+
+
+def _entries(folder: Traversable) -> dict[str, Traversable]:
+    try:
+        return {
+            entry.name.removesuffix(".toml"): entry
+            for entry in (folder.iterdir() if folder.is_dir() else ())
+            if entry.name.endswith(".toml") and entry.is_file()
+        }
+    except OSError as error:
+        raise FileUnreadableError(str(folder), error.strerror or str(error)) from error
 
 
 def _overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def _value(member: Field, table: Table) -> Any:
         return _tuple(member, table)
     if is_dataclass(member.kind):
         inner = table.table(member.name)
-        return None if is_absent and member.default is None else _read(member.kind, inner)
+        return member.default if is_absent and not member.is_required else _read(member.kind, inner)
     value = _scalar(member, table)
     return member.default if is_absent else value
 
