@@ -15,7 +15,7 @@ from device.status import STATUS_FILE
 from tests.toolkit.align.recordings import jittered, write_csv
 from tests.toolkit.push.board import wait_until
 from tests.toolkit.push.cable import laid
-from toolkit.board.board import Board, board_names
+from toolkit.board.board import Board
 from toolkit.demo.flow import PORT, flow_text, model_facts
 from toolkit.demo.recordings import TRAINING_SUBJECTS, load_recordings, windows_of
 
@@ -136,13 +136,15 @@ def test_every_folder_and_document_that_is_named_is_there() -> None:
 
 
 def test_the_table_of_boards_is_that_of_their_files() -> None:
+    unit_bytes = {"K": 1 << 10, "M": 1 << 20}
     rows = re.findall(
-        r"^\| `([\w-]+)` \| (\w+) \| (\d+) MiB \| (\d+) MiB \|$", README, re.MULTILINE
+        r"^\| `([\w-]+)` \| (\w+) \| (\d+) ([KM])iB \| (\d+) ([KM])iB \|$", README, re.MULTILINE
     )
+    files = {path.stem for path in (ROOT / "boards").glob("*.toml")}
 
-    assert sorted(row[0] for row in rows) == board_names()
-    for name, arch, ram_mib, model_mib in rows:
+    assert sorted(row[0] for row in rows) == sorted(files)
+    for name, arch, ram, ram_unit, model, model_unit in rows:
         board = Board.named(name)
-        assert (board.arch, board.app_ram_bytes >> 20, board.model_bytes >> 20) == (
-            arch, int(ram_mib), int(model_mib),
+        assert (board.arch, board.app_ram_bytes, board.model_bytes) == (
+            arch, int(ram) * unit_bytes[ram_unit], int(model) * unit_bytes[model_unit],
         )  # fmt: skip

@@ -28,6 +28,7 @@ VERBS: Final = {
     "bundle": "make or show the file that a board installs",
     "align": "bring a recording onto one grid, as a board would",
     "push": "send a bundle to a running board",
+    "boards": "list, show and check what is known of boards",
     "demo": "run the whole way on a real recording",
 }
 # These may stand before or behind the verb and its actions, so argparse only shows them.
