@@ -112,6 +112,8 @@ def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
     texts = {line.split()[0].rpartition("/")[2] + " " + line.split()[1]: text
              for line, text in said.items()}  # fmt: skip
     assert "int8" in texts["ferrule convert"]
+    assert "CONV_2D" in texts["ferrule inspect"]
+    assert "har-int8.tflite on raspberrypi-4b: fits" in texts["ferrule fit"]
     assert "written: aligned.csv, aligned.svg" in texts["ferrule align"]
     assert "state      running" in texts["ferrule-device status"]
     assert "flow       har" in texts["ferrule-device status"]

@@ -23,6 +23,7 @@ from toolkit.errors import ToolkitError
 VERBS: Final = {
     "convert": "convert an ONNX model to TFLite variants, with a report",
     "inspect": "show what a .tflite or .onnx file holds",
+    "fit": "say whether a .tflite model fits a board, and by what margin",
     "environment": "make or show the environment of the converter or of another runtime",
     "bench": "measure a model where it shall run",
     "bundle": "make or show the file that a board installs",

@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +32,8 @@ from toolkit.demo.recordings import (
 from toolkit.demo.report import Material, Signals, write_report
 from toolkit.demo.session import Session, play
 from toolkit.errors import ToolkitError
-from toolkit.fit import Need, check
+from toolkit.fit.check import check
+from toolkit.fit.verdict import Finding, Need, Verdict
 
 LEAST_WINDOWS: Final = 1000
 LEAST_ACCURACY: Final = 0.70
@@ -49,11 +49,9 @@ class ModelDoesNotFitError(ToolkitError):
 
     exit_code = ExitCode.REFUSED
 
-    def __init__(self, board: str, needs: Sequence[Need]) -> None:
-        short = [f"{n.what} {n.needs_bytes:,} of {n.has_bytes:,} bytes" for n in needs]
-        super().__init__(
-            f"{board}: the model does not fit: {', '.join(short)}; choose another board"
-        )
+    def __init__(self, board: str, findings: Sequence[Finding]) -> None:
+        short = ", ".join(finding.describe() for finding in findings)
+        super().__init__(f"{board}: the model does not fit: {short}; choose another board")
         self.board = board
 
 
@@ -90,8 +88,8 @@ def run_demo(
         shutil.rmtree(output / stale, ignore_errors=True)
     converted = models.convert_models(load_recordings(), output / "models", say)
     say(f"checking {converted.file('v1').name} against {target.name}")
-    needs = check(converted.file("v1"), target)
-    if too_much := [need for need in needs if need.verdict == "does not fit"]:
+    found = check(converted.file("v1"), target).findings
+    if too_much := [finding for finding in found if finding.verdict == Verdict.DOES_NOT_FIT]:
         raise ModelDoesNotFitError(target.id, too_much)
     flow = flow_text(speed=speed)
     bundles = [models.make_bundle(converted, version, flow) for version in models.VERSIONS]
@@ -115,7 +113,7 @@ def run_demo(
             "id": target.id,
             "name": target.name,
             "sources": target.sources,
-            "needs": [{**asdict(need), "verdict": need.verdict} for need in needs],
+            "needs": [need.to_json() for need in found if isinstance(need, Need)],
         },
         "jitter": {
             "standard_deviation_ms": JITTER_NS / 1e6,
