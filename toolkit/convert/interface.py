@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit.tflite.graph import parse
+
 if TYPE_CHECKING:
     from toolkit.convert.lowering import Lowered
 
@@ -43,11 +45,7 @@ class Restoration:
 
 def custom_operators(content: bytes, /) -> list[str]:
     """Return the names of the custom operators in a TFLite file; no runtime of ours has them."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
-    model = flatbuffer_utils.read_model_from_bytearray(bytearray(content))
-    return [code.customCode.decode("utf-8", "replace") for code in model.operatorCodes
-            if code.customCode]  # fmt: skip
+    return sorted({operator.name for operator in parse(content).operators() if operator.is_custom})
 
 
 def find_order(converted: Float32Array, original: Float32Array, /) -> tuple[int, ...] | None:
