@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from device.exit_code import ExitCode
 from toolkit.cli.tree import Branch
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
         QuantizationSummary,
         TensorSummary,
     )
+
+_MOST_CHARACTERS: Final = 100
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -51,10 +53,7 @@ def _model(summary: ModelSummary) -> Branch:
         Branch(f"{key}: {_ends(sides['inputs'])} -> {_ends(sides['outputs'])}")
         for key, sides in summary.signatures.items()
     ]
-    metadata = [
-        Branch(f"{name}: {value if isinstance(value, str) else f'{value:,} bytes'}")
-        for name, value in summary.metadata.items()
-    ]
+    metadata = [Branch(f"{name}: {_value(value)}") for name, value in summary.metadata.items()]
     written = f"{summary.format}, {summary.version}"
     return Branch(
         f"{summary.file}: {', '.join(facts)}",
@@ -67,6 +66,14 @@ def _model(summary: ModelSummary) -> Branch:
             *([Branch("metadata", metadata)] if metadata else []),
         ],
     )
+
+
+def _value(value: str | int) -> str:
+    if isinstance(value, int):
+        return f"{value:,} bytes"
+    if len(value) <= _MOST_CHARACTERS:
+        return value
+    return f"{value[:_MOST_CHARACTERS]}... ({len(value):,} characters)"
 
 
 def _ends(names: object) -> str:
@@ -92,7 +99,11 @@ def _named(name: str, tensors: dict[str, TensorSummary]) -> str:
 
 
 def _operator(index: int, operator: OperatorSummary) -> str:
-    options = ", ".join(f"{name} {value}" for name, value in operator.options.items())
+    options = ", ".join(
+        f"{name} {value}"
+        for name, value in operator.options.items()
+        if value is not False and value != "NONE"
+    )
     macs = f"  {operator.macs:,} multiply-accumulates" if operator.macs else ""
     ends = f"{', '.join(filter(None, operator.inputs))} -> {', '.join(operator.outputs)}"
     return f"{index} {operator.name}  {ends}" + (f"  ({options})" if options else "") + macs

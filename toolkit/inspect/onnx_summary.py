@@ -101,10 +101,9 @@ def _graphs(graph: onnx.GraphProto, name: str, depth: int) -> Iterator[GraphSumm
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[TensorSummary]:
     codes = _quantizations(graph)
-    constants = {tensor.name for tensor in graph.initializer}
-    for tensor in graph.initializer:
-        shape = tuple(tensor.dims)
-        yield _tensor(tensor.name, shape, tensor.data_type, codes, is_constant=True)
+    constants = _constants(graph)
+    for name, tensor in constants.items():
+        yield _tensor(name, tuple(tensor.dims), tensor.data_type, codes, is_constant=True)
     for value in [*graph.input, *graph.value_info, *graph.output]:
         if value.name not in constants:
             kind = value.type.tensor_type
@@ -114,6 +113,17 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[TensorSummary]:
             )
             shape_known = sizes if kind.HasField("shape") else None
             yield _tensor(value.name, shape_known, kind.elem_type, codes, is_constant=False)
+
+
+def _constants(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """Return the weights by name: some exporters write them as initializers, some as nodes."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output:
+            for attribute in node.attribute:
+                if attribute.HasField("t"):
+                    constants[node.output[0]] = attribute.t
+    return constants
 
 
 def _tensor(
@@ -141,7 +151,7 @@ def _quantizations(graph: onnx.GraphProto) -> dict[str, QuantizationSummary]:
     """Return the quantization of the tensors that hold codes: the far side of every Q and DQ."""
     from onnx import numpy_helper
 
-    constants = {tensor.name: tensor for tensor in graph.initializer}
+    constants = _constants(graph)
     found = {}
     for node in graph.node:
         held = {"QuantizeLinear": node.output, "DequantizeLinear": node.input}.get(node.op_type)

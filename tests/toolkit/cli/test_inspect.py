@@ -39,6 +39,19 @@ def test_programs_read_json(model: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert described["metadata"] == {"author": "we"}
 
 
+def test_long_metadata_are_cut_for_people(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "long.tflite"
+    path.write_bytes(with_metadata(dense(), "labels", b"ab" * 1000))
+
+    assert main(["inspect", str(path), "--json"]) == ExitCode.OK
+
+    told = capsys.readouterr()
+    assert f"{'ab' * 50}... (2,000 characters)" in told.err
+    assert json.loads(told.out)["metadata"]["labels"] == "ab" * 1000
+
+
 def test_an_onnx_file_is_shown_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = onnx_models.save(onnx_models.dense(), tmp_path / "dense.onnx")
 

@@ -48,6 +48,22 @@ def test_graphs_inside_of_operators_are_shown_too(tmp_path: Path) -> None:
     assert summary.operator_counts() == {"Relu": 2, "If": 1}
 
 
+def test_weights_may_be_constant_nodes(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((4, 4), np.float32))
+    model = onnx_models.build(
+        [
+            helper.make_node("Constant", [], ["w"], value=weights),
+            helper.make_node("MatMul", ["x", "w"], ["y"]),
+        ],
+        {"x": (1, 4)},
+        {"y": (1, 4)},
+    )
+
+    summary = summarise_onnx(onnx_models.save(model, tmp_path / "constant.onnx"))
+
+    assert summary.weights_bytes == 64
+
+
 def test_codes_have_the_scale_of_their_quantizer(tmp_path: Path) -> None:
     model = onnx_models.build(
         [
