@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.tflite.graph import parse
+from toolkit.convert.fusion import fuse_activations
 
 if TYPE_CHECKING:
     from toolkit.convert.lowering import Lowered
@@ -90,6 +91,8 @@ def restore(
 ) -> tuple[bytes, list[Restoration]]:
     """Give a converted model the names, the output order and the layouts of the original.
 
+    Its activations are fused while it is open, so that the quantizer sees them.
+
     Args:
         lowered: what the converter wrote, and which plain name stands for which.
         orders: for outputs by plain name, the order found by ``find_order``.
@@ -123,6 +126,7 @@ def restore(
             entry.name = names.get(entry.name.decode(), entry.name.decode()).encode()
         for entry in signature.outputs:
             entry.tensorIndex = moved[entry.tensorIndex]
+    fuse_activations(model)
     return bytes(flatbuffer_utils.convert_object_to_bytearray(model)), restorations
 
 

@@ -57,3 +57,25 @@ def with_reshape(content: bytes) -> bytes:
         graph.outputs = [len(graph.tensors) - 1]
 
     return changed(content, change)
+
+
+def with_relu(content: bytes) -> bytes:
+    """Return the file with a RELU behind its output."""
+
+    def change(model: Any) -> None:
+        graph = model.subgraphs[0]
+        code, operator, tensor = schema.OperatorCodeT(), schema.OperatorT(), schema.TensorT()
+        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.RELU
+        code.version = 1
+        model.operatorCodes.append(code)
+        before = graph.tensors[graph.outputs[0]]
+        tensor.name, tensor.shape, tensor.buffer = b"clipped", list(before.shape), 0
+        tensor.type = schema.TensorType.FLOAT32
+        graph.tensors.append(tensor)
+        operator.opcodeIndex = len(model.operatorCodes) - 1
+        operator.inputs, operator.outputs = [graph.outputs[0]], [len(graph.tensors) - 1]
+        graph.operators.append(operator)
+        graph.outputs = [len(graph.tensors) - 1]
+        model.signatureDefs[0].outputs[0].tensorIndex = len(graph.tensors) - 1
+
+    return changed(content, change)
