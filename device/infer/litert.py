@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,8 @@ def describe_runtime() -> str:
     return f"{package} {version(package)}"
 
 
-def _spec(detail: Mapping[str, Any]) -> TensorSpec:
+def tensor_spec(detail: Mapping[str, Any], /) -> TensorSpec:
+    """Return the facts of one tensor from what the interpreter tells of it."""
     scale, zero_point = detail["quantization"]
     return TensorSpec(
         name=str(detail["name"]),
@@ -53,6 +54,8 @@ class LiteRtEngine:
      * No view of a tensor is kept, so that ``invoke`` never refuses.
     """
 
+    _options: ClassVar[Mapping[str, Any]] = {}
+
     def __init__(self, model: bytes, /, *, threads: int = 1, where: str = "model") -> None:
         """Load a model.
 
@@ -70,8 +73,8 @@ class LiteRtEngine:
         self._interpreter = self._open()
         self._input_details = self._interpreter.get_input_details()
         self._output_details = self._interpreter.get_output_details()
-        self.inputs = tuple(_spec(detail) for detail in self._input_details)
-        self.outputs = tuple(_spec(detail) for detail in self._output_details)
+        self.inputs = tuple(tensor_spec(detail) for detail in self._input_details)
+        self.outputs = tuple(tensor_spec(detail) for detail in self._output_details)
 
     def reset(self) -> None:
         """Forget what the model remembers of earlier runs.
@@ -112,7 +115,9 @@ class LiteRtEngine:
 
     def _open(self) -> Any:
         try:
-            interpreter = _interpreter_class()(model_content=self._model, num_threads=self._threads)
+            interpreter = _interpreter_class()(
+                model_content=self._model, num_threads=self._threads, **self._options
+            )
             interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ModelError(

@@ -1,1 +1,1 @@
-"""From a float32 TFLite model to smaller ones: float16, dynamic range int8, full int8."""
+"""From a float32 model to smaller ones: TFLite in several precisions, and QDQ in ONNX."""
