@@ -28,6 +28,11 @@ def sqnr_db(reference: Float32Array, values: Float32Array, /) -> float:
     signal = float(np.sum(exact**2))
     with np.errstate(invalid="ignore", over="ignore"):
         noise = float(np.sum((exact - values) ** 2))
+    return energy_ratio_db(signal, noise)
+
+
+def energy_ratio_db(signal: float, noise: float, /) -> float:
+    """Return ``10 log10(signal / noise)`` in dB, within the limits of ``sqnr_db``."""
     if not math.isfinite(noise):
         return -SQNR_LIMIT_DB
     if noise == 0.0:
