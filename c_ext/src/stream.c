@@ -28,22 +28,22 @@ void aln_stream_clear(aln_stream_t *stream, bool live)
     stream->complete_ns = ALN_NEVER_NS;
 }
 
-/* Index of the first sample at or after time_ns, head when there is none. */
-static uint32_t first_at_or_after(const aln_stream_t *stream, int64_t time_ns)
+/* Index of the first sample at or after time_ns, head when there is none; those before from are before it. */
+static uint32_t first_at_or_after(const aln_stream_t *stream, uint32_t from, int64_t time_ns)
 {
     uint32_t low = 0;
-    uint32_t high = stream->head - stream->tail;
+    uint32_t high = stream->head - from;
 
     while (low < high) {
         const uint32_t middle = low + (high - low) / 2;
 
-        if (aln_stream_time_at(stream, stream->tail + middle) < time_ns) {
+        if (aln_stream_time_at(stream, from + middle) < time_ns) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return stream->tail + low;
+    return from + low;
 }
 
 /* What an equal time makes of a later arrival: a duplicate, or the value from now on. */
@@ -58,12 +58,14 @@ static uint32_t judge(aln_stream_t *stream, aln_late_t *late, uint32_t count)
     const uint32_t fields = stream->config.fields;
     const uint32_t room = stream->mask + 1 - (stream->head - stream->tail);
     aln_late_t *last = NULL; /* to be inserted */
+    uint32_t from = stream->tail;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         aln_late_t *entry = &late[i];
 
-        entry->place = first_at_or_after(stream, entry->time_ns);
+        entry->place = first_at_or_after(stream, from, entry->time_ns);
+        from = entry->place;
         if (entry->place != stream->head && aln_stream_time_at(stream, entry->place) == entry->time_ns) {
             float *present = aln_stream_values_at(stream, entry->place);
 
@@ -141,7 +143,7 @@ void aln_stream_update_complete(aln_stream_t *stream, int64_t lateness_ns)
         stream->complete_ns = watermark_ns - 1; /* W > t */
         return;
     }
-    first = first_at_or_after(stream, watermark_ns);
+    first = first_at_or_after(stream, stream->tail, watermark_ns);
     if (first == stream->tail) {
         return; /* no right neighbour, no best sample is before the watermark yet */
     }
