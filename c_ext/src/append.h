@@ -35,92 +35,69 @@ ALN_INLINE bool are_finite(const float *values, uint32_t count)
     return true;
 }
 
-/* How far ahead of its newest a stream may be appended to without a further look; 0: look. Below 2^62, so that no time
- * behind the newest wraps into it. */
-ALN_INLINE uint64_t reach_ns(const aln_aligner_t *aligner, const aln_stream_t *stream)
+/* What the short way asks of the aligner; stands until a sample takes the long one. */
+typedef struct {
+    int64_t floor_ns;    /* a stream's newest below it, none or before the last row, is not appended to */
+    uint64_t reach_ns;   /* how far ahead of the newest; below 2^62, so that no time behind it wraps into it */
+    uint32_t late_count; /* samples put off, which will need places */
+} gate_t;
+
+ALN_INLINE gate_t gate_of(const aln_aligner_t *aligner)
 {
-    if (!stream->live || !stream->has_sample || stream->newest_ns < aligner->last_row_ns || aligner->is_ending) {
-        return 0;
-    }
-    return (uint64_t)(aligner->max_jump_ns < ALN_TIME_LIMIT ? aligner->max_jump_ns : ALN_TIME_LIMIT);
+    const int64_t last_row_ns = aligner->last_row_ns;
+    const int64_t max_jump_ns = aligner->max_jump_ns < ALN_TIME_LIMIT ? aligner->max_jump_ns : ALN_TIME_LIMIT;
+    const gate_t gate = {
+        .floor_ns = last_row_ns > -ALN_TIME_LIMIT ? last_row_ns : -ALN_TIME_LIMIT,
+        .reach_ns = aligner->is_ending ? 0 : (uint64_t)max_jump_ns,
+        .late_count = aligner->late_count,
+    };
+
+    return gate;
 }
 
-/* Places that neither a sample nor one that was put off needs. */
-ALN_INLINE uint32_t room_of(const aln_aligner_t *aligner, const aln_stream_t *stream)
+/* How far ahead of its newest this stream may be appended to; 0: not at all. */
+ALN_INLINE uint64_t reach_of(const gate_t *gate, const aln_stream_t *stream)
 {
-    const uint32_t needed = stream->head - stream->tail + aligner->late_count;
-
-    return needed > stream->mask ? 0 : stream->mask + 1 - needed;
+    return stream->newest_ns < gate->floor_ns ? 0 : gate->reach_ns;
 }
 
-/* Whether each of a block of samples is finite and newer than the one before, within reach. Without a branch per
- * sample: a step d is wrong when d - 1 or reach - d is negative, and the signs of a block are looked at together. That
- * also holds for a step that wraps, since reach is below 2^62 and the first wrong step starts at a time within
- * ALN_TIME_LIMIT. */
-ALN_INLINE bool is_plain_block(const int64_t *times_ns, const float *values, int64_t newest_ns, uint64_t reach,
-                               uint32_t fields)
+/* Places that neither a sample nor one that was put off needs; none before a stream that timed out has returned. */
+ALN_INLINE uint32_t room_of(const aln_stream_t *stream, uint32_t late_count)
 {
-    const uint64_t first_step = (uint64_t)times_ns[0] - (uint64_t)newest_ns;
-    uint64_t signs = (first_step - 1) | (reach - first_step);
-    uint32_t bad = 0;
+    const uint32_t needed = stream->head - stream->tail + late_count;
 
-    for (uint32_t i = 1; i < BLOCK; i++) {
-        const uint64_t step = (uint64_t)times_ns[i] - (uint64_t)times_ns[i - 1];
-
-        signs |= (step - 1) | (reach - step);
-    }
-    for (uint32_t i = 0; i < BLOCK * fields; i++) {
-        bad |= !is_finite(values[i]);
-    }
-    return bad == 0 && signs >> 63 == 0 && times_ns[BLOCK - 1] <= ALN_TIME_LIMIT;
+    return needed > stream->mask || !stream->live ? 0 : stream->mask + 1 - needed;
 }
 
-/* Append the longest prefix of whole blocks that are plain; returns how many samples they have. */
-ALN_INLINE uint32_t append_blocks(const aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
-                                  const float *values, uint32_t count, uint32_t fields)
+/* Count samples as appended, the last of them at newest_ns. */
+ALN_INLINE void note_appended(aln_stream_t *stream, uint32_t count, int64_t newest_ns)
 {
-    const uint64_t reach = reach_ns(aligner, stream);
-    const uint32_t place = stream->head & stream->mask;
-    const uint32_t room = room_of(aligner, stream);
-    const uint32_t to_wrap = stream->mask + 1 - place;
-    int64_t newest_ns = stream->newest_ns;
-    uint32_t limit = count;
-    uint32_t done = 0;
-
-    limit = limit < room ? limit : room;
-    limit = limit < to_wrap ? limit : to_wrap;
-    while (limit - done >= BLOCK &&
-           is_plain_block(&times_ns[done], &values[(size_t)done * fields], newest_ns, reach, fields)) {
-        newest_ns = times_ns[done + BLOCK - 1];
-        done += BLOCK;
-    }
-    ALN_COPY(&stream->times_ns[place], times_ns, done * sizeof(int64_t)); /* I1 */
-    ALN_COPY(&stream->values[(size_t)place * fields], values, (size_t)done * fields * sizeof(float));
-    stream->head += done;
+    stream->head += count;
     stream->newest_ns = newest_ns; /* I3 */
-    stream->counters[ALN_COUNT_ACCEPTED] += done;
-    return done;
+    stream->counters[ALN_COUNT_ACCEPTED] += count;
 }
 
-/* The same one by one; what the loop changes is kept out of memory, since that is what it would wait for. */
-ALN_INLINE uint32_t append_singly(const aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
-                                  const float *values, uint32_t count, uint32_t fields)
+/* Append the longest prefix of samples that are plain, when they are mixed no further than the stream's number repeats;
+ * returns how many. What the loop changes is kept out of memory, since that is what it would wait for. */
+ALN_INLINE uint32_t append_singly(const gate_t *gate, aln_stream_t *stream, const uint16_t *numbers, bool is_mixed,
+                                  const int64_t *times_ns, const float *values, uint32_t count, uint32_t fields)
 {
-    const uint64_t reach = reach_ns(aligner, stream);
+    const uint64_t reach_ns = reach_of(gate, stream);
     const uint32_t mask = stream->mask;
-    const uint32_t room = room_of(aligner, stream);
+    const uint32_t room = room_of(stream, gate->late_count);
     const uint32_t limit = count < room ? count : room;
+    const uint16_t number = is_mixed ? numbers[0] : 0;
     int64_t *ring_times_ns = stream->times_ns;
     float *ring_values = stream->values;
     uint32_t head = stream->head;
     int64_t newest_ns = stream->newest_ns;
     uint32_t done = 0;
 
-    for (; done < limit; done++) {
+    for (; done < limit && (!is_mixed || numbers[done] == number); done++) {
         const int64_t time_ns = times_ns[done];
         const float *sample = &values[(size_t)done * fields];
 
-        if ((uint64_t)time_ns - (uint64_t)newest_ns - 1 >= reach || time_ns > ALN_TIME_LIMIT ||
+        if ((uint64_t)time_ns - (uint64_t)newest_ns - 1 >= reach_ns || time_ns > ALN_TIME_LIMIT ||
             !are_finite(sample, fields)) {
             break;
         }
@@ -129,27 +106,71 @@ ALN_INLINE uint32_t append_singly(const aln_aligner_t *aligner, aln_stream_t *st
         newest_ns = time_ns;
         head++;
     }
-    stream->head = head;
-    stream->newest_ns = newest_ns; /* I3 */
-    stream->counters[ALN_COUNT_ACCEPTED] += done;
+    note_appended(stream, done, newest_ns);
+    return done;
+}
+
+/* Whether each of a block of samples is finite and newer than the one before it in memory, within reach. Without a
+ * branch per sample: a step d is wrong when d - 1 or reach - d is negative, and the signs of a block are looked at
+ * together. That also holds for a step that wraps, since reach is below 2^62 and the first wrong step starts at a time
+ * within ALN_TIME_LIMIT. */
+ALN_INLINE bool is_plain_block(uint64_t reach_ns, const int64_t *times_ns, const float *values, uint32_t fields)
+{
+    const int64_t *before_ns = times_ns - 1;
+    uint64_t signs = 0;
+    uint32_t bad = 0;
+
+    for (uint32_t i = 0; i < BLOCK; i++) {
+        const uint64_t step = (uint64_t)times_ns[i] - (uint64_t)before_ns[i];
+
+        signs |= (step - 1) | (reach_ns - step);
+    }
+    for (uint32_t i = 0; i < BLOCK * fields; i++) {
+        bad |= !is_finite(values[i]);
+    }
+    return bad == 0 && signs >> 63 == 0 && times_ns[BLOCK - 1] <= ALN_TIME_LIMIT;
+}
+
+/* The same in whole blocks, of which one is left as it is when one sample in it is not plain. The sample before them in
+ * memory is the stream's newest. */
+ALN_INLINE uint32_t append_blocks(const gate_t *gate, aln_stream_t *stream, const int64_t *times_ns,
+                                  const float *values, uint32_t count, uint32_t fields)
+{
+    const uint32_t place = stream->head & stream->mask;
+    const uint32_t room = room_of(stream, gate->late_count);
+    const uint32_t to_wrap = stream->mask + 1 - place;
+    int64_t *ring_times_ns = &stream->times_ns[place];
+    float *ring_values = &stream->values[(size_t)place * fields];
+    uint32_t limit = count;
+    uint32_t done = 0;
+
+    limit = limit < room ? limit : room;
+    limit = limit < to_wrap ? limit : to_wrap;
+    while (limit - done >= BLOCK &&
+           is_plain_block(gate->reach_ns, &times_ns[done], &values[(size_t)done * fields], fields)) {
+        ALN_COPY(&ring_times_ns[done], &times_ns[done], BLOCK * sizeof(int64_t)); /* I1 */
+        ALN_COPY(&ring_values[(size_t)done * fields], &values[(size_t)done * fields], BLOCK * fields * sizeof(float));
+        done += BLOCK;
+    }
+    if (done != 0) {
+        note_appended(stream, done, times_ns[done - 1]);
+    }
     return done;
 }
 
 /* The same for one sample between others' samples, where a loop would not pay for its set-up. */
-ALN_INLINE bool append_one(const aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, float value)
+ALN_INLINE uint32_t append_one(const gate_t *gate, aln_stream_t *stream, int64_t time_ns, float value)
 {
     const uint32_t place = stream->head & stream->mask;
 
-    if ((uint64_t)time_ns - (uint64_t)stream->newest_ns - 1 >= reach_ns(aligner, stream) || time_ns > ALN_TIME_LIMIT ||
-        !is_finite(value) || room_of(aligner, stream) == 0) {
-        return false;
+    if ((uint64_t)time_ns - (uint64_t)stream->newest_ns - 1 >= reach_of(gate, stream) || time_ns > ALN_TIME_LIMIT ||
+        !is_finite(value) || room_of(stream, gate->late_count) == 0) {
+        return 0;
     }
     stream->times_ns[place] = time_ns; /* I1 */
     stream->values[place] = value;
-    stream->head++;
-    stream->newest_ns = time_ns; /* I3 */
-    stream->counters[ALN_COUNT_ACCEPTED]++;
-    return true;
+    note_appended(stream, 1, time_ns);
+    return 1;
 }
 
 #endif

@@ -135,9 +135,8 @@ static aln_counter_t append(const aln_aligner_t *aligner, aln_stream_t *stream, 
 }
 
 /* Take one sample of a stream whose ring has room for it, or is to be made some. */
-static uint32_t push_sample(aln_aligner_t *aligner, uint32_t index, int64_t time_ns, const float *values)
+static uint32_t push_sample(aln_aligner_t *aligner, aln_stream_t *stream, int64_t time_ns, const float *values)
 {
-    aln_stream_t *stream = &aligner->streams[index];
     const bool is_late = stream->has_sample && time_ns <= stream->newest_ns;
     aln_counter_t outcome = refusal(aligner, stream, time_ns, values);
     uint32_t taken = 0;
@@ -145,7 +144,7 @@ static uint32_t push_sample(aln_aligner_t *aligner, uint32_t index, int64_t time
     if (outcome != ALN_COUNT_ACCEPTED) {
         return count_outcome(stream, outcome);
     }
-    if (aligner->late_count == ALN_LATE_CAPACITY || !stream->live || room_of(aligner, stream) == 0) {
+    if (aligner->late_count == ALN_LATE_CAPACITY || room_of(stream, aligner->late_count) == 0) {
         taken = settle(aligner);
         if (!stream->live) {
             aln_grid_pump(aligner); /* rows that are final without this stream stay as they are */
@@ -159,7 +158,7 @@ static uint32_t push_sample(aln_aligner_t *aligner, uint32_t index, int64_t time
 
         late->time_ns = time_ns;
         late->values = values;
-        late->stream = index;
+        late->stream = (uint32_t)(stream - aligner->streams);
         return stream->live ? taken : taken + settle(aligner); /* whether it is live again shows then */
     }
     outcome = append(aligner, stream, time_ns, values);
@@ -177,41 +176,40 @@ static void finish_ending(aln_aligner_t *aligner)
     }
 }
 
-ALN_INLINE uint32_t push_run_of(aln_aligner_t *aligner, uint32_t index, const int64_t *times_ns, const float *values,
-                                uint32_t count, uint32_t fields)
+ALN_INLINE uint32_t push_run_of(aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns,
+                                const float *values, uint32_t count, uint32_t fields)
 {
-    aln_stream_t *stream = &aligner->streams[index];
+    gate_t gate = gate_of(aligner);
     uint32_t taken = 0;
-    uint32_t done = 0;
 
-    while (done < count) {
-        const uint32_t left = count - done;
-        const float *rest = &values[(size_t)done * fields];
-        uint32_t run = 0;
+    while (count > 0) {
+        uint32_t run =
+            append_singly(&gate, stream, NULL, false, times_ns, values, count < BLOCK ? count : BLOCK, fields);
 
-        if (left >= BLOCK) {
-            run = append_blocks(aligner, stream, &times_ns[done], rest, left, fields);
+        if (run < count && run < BLOCK) {
+            taken += run + push_sample(aligner, stream, times_ns[run], &values[(size_t)run * fields]);
+            gate = gate_of(aligner);
+            run++;
+        } else {
+            if (count - run >= BLOCK) {
+                run += append_blocks(&gate, stream, &times_ns[run], &values[(size_t)run * fields], count - run, fields);
+            }
+            taken += run;
         }
-        if (run == 0) {
-            run = append_singly(aligner, stream, &times_ns[done], rest, left < BLOCK ? left : BLOCK, fields);
-        }
-        taken += run;
-        done += run;
-        if (run == 0) {
-            taken += push_sample(aligner, index, times_ns[done], rest);
-            done++;
-        }
+        times_ns += run;
+        values += (size_t)run * fields;
+        count -= run;
     }
     return taken;
 }
 
-static uint32_t push_run(aln_aligner_t *aligner, uint32_t index, const int64_t *times_ns, const float *values,
+static uint32_t push_run(aln_aligner_t *aligner, aln_stream_t *stream, const int64_t *times_ns, const float *values,
                          uint32_t count)
 {
-    const uint32_t fields = aligner->streams[index].config.fields;
+    const uint32_t fields = stream->config.fields;
 
-    return fields == 1 ? push_run_of(aligner, index, times_ns, values, count, 1)
-                       : push_run_of(aligner, index, times_ns, values, count, fields);
+    return fields == 1 ? push_run_of(aligner, stream, times_ns, values, count, 1)
+                       : push_run_of(aligner, stream, times_ns, values, count, fields);
 }
 
 aln_status_t aln_push(aln_aligner_t *aligner, uint32_t stream, const int64_t *times_ns, const float *values,
@@ -223,7 +221,7 @@ aln_status_t aln_push(aln_aligner_t *aligner, uint32_t stream, const int64_t *ti
         return ALN_ERR_STREAM;
     }
     finish_ending(aligner);
-    taken = push_run(aligner, stream, times_ns, values, count);
+    taken = push_run(aligner, &aligner->streams[stream], times_ns, values, count);
     *accepted = taken + settle(aligner);
     return ALN_OK;
 }
@@ -260,23 +258,30 @@ static bool are_mixable(const aln_aligner_t *aligner, const uint16_t *streams, u
 aln_status_t aln_push_mixed(aln_aligner_t *aligner, const uint16_t *streams, const int64_t *times_ns,
                             const float *values, uint32_t count, uint32_t *accepted)
 {
+    gate_t gate;
     uint32_t taken = 0;
-    uint32_t end;
+    uint32_t done = 0;
 
     if (!are_mixable(aligner, streams, count)) {
         return ALN_ERR_STREAM;
     }
     finish_ending(aligner);
-    for (uint32_t start = 0; start < count; start = end) {
-        end = start + 1;
-        while (end < count && streams[end] == streams[start]) {
-            end++;
-        }
-        if (end - start == 1 &&
-            append_one(aligner, &aligner->streams[streams[start]], times_ns[start], values[start])) {
-            taken++;
+    gate = gate_of(aligner);
+    while (done < count) {
+        aln_stream_t *stream = &aligner->streams[streams[done]];
+        uint32_t run;
+
+        if (done + 1 < count && streams[done + 1] == streams[done]) {
+            run = append_singly(&gate, stream, &streams[done], true, &times_ns[done], &values[done], count - done, 1);
         } else {
-            taken += push_run(aligner, streams[start], &times_ns[start], &values[start], end - start);
+            run = append_one(&gate, stream, times_ns[done], values[done]);
+        }
+        taken += run;
+        done += run;
+        if (run == 0) {
+            taken += push_sample(aligner, stream, times_ns[done], &values[done]);
+            done++;
+            gate = gate_of(aligner);
         }
     }
     *accepted = taken + settle(aligner);
