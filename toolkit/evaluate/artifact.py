@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from device.infer.latency import Latency, measure
 from device.infer.litert import LiteRtEngine
+from toolkit.evaluate.runner import run_all
 
 Float32Array = NDArray[np.float32]
 AnyArray = NDArray[Any]
@@ -70,22 +71,8 @@ class Artifact:
         *,
         recordings: NDArray[np.int64] | None = None,
     ) -> dict[str, Float32Array]:
-        """Run every sample.
-
-        Args:
-            feeds: per sample the inputs by name.
-            recordings: shape (sample,): a model that remembers forgets where they change; None:
-                it never forgets.
-
-        Returns:
-            Per output its values, shape (sample, *the output's shape).
-        """
-        results = []
-        for index, feed in enumerate(feeds):
-            if recordings is not None and index and recordings[index] != recordings[index - 1]:
-                self.reset()
-            results.append(self.run(feed))
-        return {name: np.stack([row[name] for row in results]) for name in self._outputs}
+        """Run every sample, see ``run_all`` of ``toolkit.evaluate.runner``."""
+        return run_all(self, feeds, recordings=recordings)
 
     def measure_latency(self, feed: Mapping[str, AnyArray], /) -> Latency:
         """Time single runs of one sample: the same way as on a board."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from toolkit.dataset.dataset import Dataset
 from toolkit.evaluate.bootstrap import RESAMPLES, SEED, Interval, bootstrap
 from toolkit.evaluate.comparison import Comparison, compare
 from toolkit.evaluate.errors import InterfaceDiffersError
-from toolkit.evaluate.runner import Runner
+from toolkit.evaluate.runner import Runner, run_all
 from toolkit.evaluate.task_metric import Outputs, TaskMetric
 from toolkit.tensor import TensorSpec
 
@@ -68,14 +68,6 @@ class Evaluated:
             "value": self.merit.value if self.merit else None,
             "loss": asdict(self.merit.loss) if self.merit else None,
         }
-
-
-@runtime_checkable
-class _Remembering(Protocol):
-    """A runner whose outputs may depend on earlier samples."""
-
-    def reset(self) -> None:
-        """Forget them."""
 
 
 def judge(
@@ -162,15 +154,12 @@ def _run(model: Candidate, reference: Candidate, data: Dataset) -> dict[str, Flo
     """
     inputs = _matching([spec.name for spec in reference.inputs], [s.name for s in model.inputs])
     outputs = _matching(reference.output_names, model.output_names)
-    rows: list[Mapping[str, Float32Array]] = []
-    recordings = np.zeros(len(data)) if data.recordings is None else data.recordings
-    begins = np.diff(recordings, prepend=recordings[0]) != 0
-    for index in range(len(data)):
-        if begins[index] and isinstance(model.runner, _Remembering):
-            model.runner.reset()
-        feed = data.feed(index)
-        rows.append(model.runner.run({own: feed[name] for name, own in inputs.items()}))
-    return {name: np.stack([row[own] for row in rows]) for name, own in outputs.items()}
+    feeds = (
+        {own: feed[name] for name, own in inputs.items()}
+        for feed in map(data.feed, range(len(data)))
+    )
+    values = run_all(model.runner, feeds, recordings=data.recordings)
+    return {name: values[own] for name, own in outputs.items()}
 
 
 def _matching(names: Sequence[str], own: Sequence[str]) -> dict[str, str]:

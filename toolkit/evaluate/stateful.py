@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from toolkit.evaluate.errors import StateOptionError
-from toolkit.evaluate.runner import Runner, StatefulRunner
+from toolkit.evaluate.runner import Runner, begins_recording, forget
 from toolkit.tensor import TensorSpec
 
 Float32Array = NDArray[np.float32]
@@ -91,10 +91,9 @@ class Recurrence:
         """Yield each sample as the model was fed with it, and what it gave."""
         outputs: dict[str, Float32Array] = {}
         for index, feed in enumerate(feeds):
-            if recordings is not None and index and recordings[index] != recordings[index - 1]:
+            if begins_recording(recordings, index):
                 outputs = {}
-                if isinstance(runner, StatefulRunner):
-                    runner.reset()
+                forget(runner)
             complete = dict(feed)
             for state in self.states:
                 if outputs:
