@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from toolkit.tflite.graph import parse
 from toolkit.convert.fusion import fuse_activations
+from toolkit.tflite.graph import parse
 
 if TYPE_CHECKING:
     from toolkit.convert.lowering import Lowered
