@@ -141,5 +141,5 @@ def _time(latency: Latency, board: Board) -> Condition:
         "no limit" if limit_ms is None else f"{limit_ms} ms",
         Verdict.NOT_JUDGED if limit_ms is None else latency.judge(limit_ms),
         latency.method,
-        "quantize it to int8, or make its layers narrower",
+        "convert it to int8, or make its layers narrower; ferrule bench measures it on the board",
     )
