@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from toolkit.errors import FileUnreadableError
+from toolkit.errors import FileUnwritableError
 
 
 @contextmanager
@@ -14,10 +14,10 @@ def replacing(path: Path, /) -> Iterator[BinaryIO]:
     """Yield a file to write; when that went well, it is on the disk and takes the path's place.
 
     Raises:
-        FileUnreadableError: the folder cannot be made, or the file cannot be written.
+        FileUnwritableError: the folder cannot be made, or the file cannot be written.
     """
     if path.is_dir():
-        raise FileUnreadableError(str(path), "it is a directory")
+        raise FileUnwritableError(str(path), "it is a directory")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +27,7 @@ def replacing(path: Path, /) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as error:
-        raise FileUnreadableError(str(path), error.strerror or str(error)) from error
+        raise FileUnwritableError(str(path), error.strerror or str(error)) from error
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)

@@ -25,12 +25,23 @@ class FileMissingError(ToolkitError, FileNotFoundError):
 
 
 class FileUnreadableError(ToolkitError, OSError):
-    """A file is there, but the system does not let us read or write it."""
+    """A file is there, but the system does not let us read it."""
 
     exit_code = ExitCode.MISSING
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}; check the permissions and the disk")
+        self.path = path
+        self.reason = reason
+
+
+class FileUnwritableError(ToolkitError, OSError):
+    """A file cannot be written: no permission, no folder, no room."""
+
+    exit_code = ExitCode.TRANSFER
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: cannot be written: {reason}; make room, or choose another place")
         self.path = path
         self.reason = reason
 

@@ -42,7 +42,7 @@ def write(path: Path, aligned: Aligned, /) -> None:
     Raises:
         FormatError: the ending is not known.
         PackageMissingError: the format needs a package that is not installed.
-        FileUnreadableError: the file cannot be written.
+        FileUnwritableError: the file cannot be written.
     """
     check_output(path)
     kind = path.suffix.lower()

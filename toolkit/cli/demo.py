@@ -43,13 +43,13 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitCode:
     """Run the demo, show the summary."""
     from toolkit.demo.demo import run_demo
-    from toolkit.errors import FileUnreadableError
+    from toolkit.errors import FileUnwritableError
 
     output: Output = args.output
     try:
         args.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileUnreadableError(str(args.folder), error.strerror or str(error)) from error
+        raise FileUnwritableError(str(args.folder), error.strerror or str(error)) from error
     summary = run_demo(
         args.folder,
         board=args.board,

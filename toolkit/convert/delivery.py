@@ -14,7 +14,7 @@ from pathlib import Path
 
 from toolkit.atomic_file import replacing
 from toolkit.convert.report import REPORT_NAME, Report
-from toolkit.errors import FileUnreadableError
+from toolkit.errors import FileUnwritableError
 
 
 def deliver(
@@ -29,7 +29,7 @@ def deliver(
         stale: names that must not be there afterwards.
 
     Raises:
-        FileUnreadableError: the folder cannot be made or written.
+        FileUnwritableError: the folder cannot be made or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def deliver(
         text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
         with replacing(folder / REPORT_NAME) as stream:
             stream.write(text.encode())
-    except FileUnreadableError:
+    except FileUnwritableError:
         raise
     except OSError as error:
-        raise FileUnreadableError(str(folder), error.strerror or "cannot be written") from error
+        raise FileUnwritableError(str(folder), error.strerror or str(error)) from error

@@ -25,7 +25,7 @@ def write_report(path: Path, summary: Mapping[str, Any], material: Material, /) 
         material: what the pictures show.
 
     Raises:
-        FileUnreadableError: the file cannot be written.
+        FileUnwritableError: the file cannot be written.
     """
     page = _page(summary, material.answered())
     with replacing(path) as file:

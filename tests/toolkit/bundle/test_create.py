@@ -8,7 +8,7 @@ from device.store.bundle import MAX_BUNDLE_BYTES, BundleError, decode
 from device.toml import ConfigError
 from tests.flows import flow_text, model_bytes
 from toolkit.bundle.create import BundleTooLargeError, create, encode, read
-from toolkit.errors import FileMissingError, FileUnreadableError
+from toolkit.errors import FileMissingError, FileUnwritableError
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def test_a_missing_file_says_which_part_it_was_for(folder: Path) -> None:
 def test_a_place_that_cannot_be_written_is_told_and_left_clean(folder: Path) -> None:
     (folder / "taken").mkdir()
 
-    with pytest.raises(FileUnreadableError, match="it is a directory; check the permissions"):
+    with pytest.raises(FileUnwritableError, match="it is a directory; make room"):
         create_in(folder, "taken")
-    with pytest.raises(FileUnreadableError, match=r"flow\.toml"):
+    with pytest.raises(FileUnwritableError, match=r"flow\.toml"):
         create_in(folder, "flow.toml/a.bundle")
 
     assert written(folder) == set()

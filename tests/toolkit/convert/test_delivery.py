@@ -5,7 +5,7 @@ import pytest
 
 from toolkit.convert.delivery import deliver
 from toolkit.convert.report import Report, Status, Variant
-from toolkit.errors import FileUnreadableError
+from toolkit.errors import FileUnwritableError
 from toolkit.evaluate.comparison import Comparison
 from toolkit.quantize.recipe import Precision
 
@@ -49,7 +49,7 @@ def test_what_is_not_delivered_any_more_does_not_stay(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_a_typed_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(FileUnreadableError, match="file/out"):
+    with pytest.raises(FileUnwritableError, match="file/out"):
         deliver(REPORT, {}, tmp_path / "file" / "out", stale=[])
 
 

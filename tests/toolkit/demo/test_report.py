@@ -11,7 +11,7 @@ import pytest
 
 from toolkit.demo.pictures import REJECTED, confusion
 from toolkit.demo.report import Material, Signals, write_report
-from toolkit.errors import FileUnreadableError
+from toolkit.errors import FileUnwritableError
 
 LABELS = ("PEN", "ABD", "FEL", "IR", "ER", "TRAP", "ROW")
 PERIOD_NS = 20_000_000
@@ -288,7 +288,7 @@ def test_a_report_that_cannot_be_written_leaves_nothing_behind(
     material: Material, tmp_path: Path
 ) -> None:
     (tmp_path / "report.html").mkdir()
-    with pytest.raises(FileUnreadableError, match=r"report\.html"):
+    with pytest.raises(FileUnwritableError, match=r"report\.html"):
         write(tmp_path, material)
     assert [entry.name for entry in tmp_path.iterdir()] == ["report.html"]
 
