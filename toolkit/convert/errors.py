@@ -7,12 +7,55 @@ from toolkit.errors import ToolkitError
 
 
 class ModelFileError(ToolkitError, ValueError):
-    """The file is not a whole, valid ONNX model."""
+    """The file is not a whole, valid model."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}; export the model again and convert that file")
         self.path = path
         self.reason = reason
+
+
+class ModelFormatError(ToolkitError, ValueError):
+    """The path is of no kind of model that is known."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str, reason: str, known: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: {reason}; give a file that ends in {', '.join(known)}, or the folder of a "
+            "SavedModel"
+        )
+        self.path = path
+        self.reason = reason
+        self.known = list(known)
+
+
+class PickleRefusedError(ToolkitError, PermissionError):
+    """Reading the file could run code that is in it, and nobody allowed that."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, path: str, reason: str, advice: str) -> None:
+        super().__init__(
+            f"{path}: {reason}; if you trust who wrote it add --allow-pickle, otherwise {advice}"
+        )
+        self.path = path
+        self.reason = reason
+
+
+class ModelTooLargeError(ToolkitError, ValueError):
+    """The model with its weights is larger than the formats it would go through."""
+
+    exit_code = ExitCode.REFUSED
+
+    def __init__(self, path: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"{path}: with its weights it has {size_bytes} bytes; ONNX and TFLite files hold "
+            f"at most {limit_bytes}: split the model, or make it smaller"
+        )
+        self.path = path
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
 
 
 class UnsupportedOperatorError(ToolkitError, ValueError):
@@ -73,6 +116,19 @@ class ConverterTimeoutError(ToolkitError, TimeoutError):
         )
         self.path = path
         self.time_limit_s = time_limit_s
+
+
+class ConverterMemoryError(ToolkitError, MemoryError):
+    """The converter wanted more memory than it may have."""
+
+    def __init__(self, path: str, memory_limit_bytes: int, last_lines: Sequence[str]) -> None:
+        super().__init__(
+            f"{path}: the converter needs more than the {memory_limit_bytes / 2**30:.1f} GiB of "
+            "memory it may have; allow more with --memory-limit-gib, or fix smaller input shapes"
+        )
+        self.path = path
+        self.memory_limit_bytes = memory_limit_bytes
+        self.last_lines = list(last_lines)
 
 
 class ConverterFailedError(ToolkitError, RuntimeError):

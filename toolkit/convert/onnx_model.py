@@ -3,6 +3,7 @@
 Rules it keeps:
  * What leaves ``load`` is a whole model that ONNX's own checker accepts, with no control flow, no
    operator from a domain nobody knows, no non-finite weight, and a number in every input dimension.
+ * Functions are inlined and the graphs inside nodes are looked into: nothing hides there.
  * The checks say which node or tensor is at fault, and touch nothing on disk.
 """
 
@@ -16,13 +17,19 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from toolkit.convert.errors import (
     DynamicShapeError,
     ModelFileError,
     ShapeOptionError,
     UnsupportedOperatorError,
+)
+from toolkit.convert.onnx_weights import (
+    MAX_MODEL_BYTES,
+    first_line,
+    graphs_within,
+    load_external,
+    refuse_large,
+    refuse_non_finite,
 )
 from toolkit.errors import FileMissingError, FileUnreadableError
 from toolkit.tensor import TensorSpec
@@ -30,10 +37,15 @@ from toolkit.tensor import TensorSpec
 if TYPE_CHECKING:
     import onnx
 
-MAX_MODEL_BYTES: Final = 2**31 - 1  # protobuf's own limit of one message
-_CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+CONTROL_FLOW: Final = frozenset({"If", "Loop", "Scan", "SequenceMap"})
+# Trees, nearest neighbours and the like: ONNX Runtime has them, TFLite never will.
+ML_DOMAIN: Final = "ai.onnx.ml"
+ML_ADVICE: Final = (
+    "no .tflite kernel does what it does: run it as ONNX with the engine of ONNX Runtime, or train "
+    "a linear model or an MLP"
+)
 # ONNX's own domains and the one whose fused operators ONNX Runtime writes itself.
-_KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+_KNOWN_DOMAINS: Final = frozenset({"", "ai.onnx", ML_DOMAIN, "com.microsoft"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,27 +73,54 @@ def load(path: Path, /, *, shapes: Mapping[str, Sequence[int]] | None = None) ->
         DynamicShapeError: an input dimension has no number.
         ShapeOptionError: ``shapes`` names no input, or has the wrong rank or a wrong dimension.
     """
-    content = _read(path)
-    proto = _parse(path, content)
+    content = read_model(path)
+    return check(_parse(path, content), path, digest=sha256(content).hexdigest(), shapes=shapes)
+
+
+def check(
+    proto: onnx.ModelProto,
+    path: Path,
+    /,
+    *,
+    digest: str,
+    shapes: Mapping[str, Sequence[int]] | None = None,
+) -> OnnxModel:
+    """Check a model that was read or exported; as ``load`` otherwise, and ``proto`` may change.
+
+    Args:
+        proto: the model, its weights inside.
+        path: the file it came from, for the messages.
+        digest: SHA-256 of that file.
+        shapes: for inputs by name, the shape that replaces the declared one.
+    """
     _refuse_unsupported(path, proto)
     _check(path, proto)
-    _refuse_non_finite(path, proto)
+    refuse_non_finite(path, proto)
     _fix_shapes(path, proto, shapes or {})
     return OnnxModel(
         path=path,
         proto=proto,
-        digest=sha256(content).hexdigest(),
+        digest=digest,
         inputs=tuple(_specify(path, value) for value in _true_inputs(proto)),
-        output_names=tuple(value.name for value in proto.graph.output),
+        output_names=tuple(_check_output(path, value) for value in proto.graph.output),
     )
 
 
-def _read(path: Path) -> bytes:
+def read_model(path: Path, /) -> bytes:
+    """Return a model file's bytes.
+
+    Raises:
+        FileMissingError: there is no such file.
+        ModelFileError: it is empty, or larger than any model format here can be.
+        FileUnreadableError: the system does not let us read it.
+    """
     if not path.is_file():
         raise FileMissingError(str(path), "model file")
     try:
-        if path.stat().st_size > MAX_MODEL_BYTES:
-            raise ModelFileError(str(path), f"it is larger than {MAX_MODEL_BYTES} bytes")
+        size_bytes = path.stat().st_size
+        refuse_large(path, size_bytes)
+        if not size_bytes:
+            raise ModelFileError(str(path), "the file is empty")
         return path.read_bytes()
     except OSError as error:
         raise FileUnreadableError(str(path), error.strerror or "cannot be read") from error
@@ -90,27 +129,24 @@ def _read(path: Path) -> bytes:
 def _parse(path: Path, content: bytes) -> onnx.ModelProto:
     import onnx
     from google.protobuf.message import DecodeError
-    from onnx import external_data_helper, inliner
+    from onnx import inliner
 
-    if not content:
-        raise ModelFileError(str(path), "the file is empty")
     try:
         proto = onnx.load_model_from_string(content)
     except DecodeError as error:
         raise ModelFileError(str(path), "it is no ONNX model, or a truncated one") from error
     if not proto.graph.node or not proto.graph.output:
         raise ModelFileError(str(path), "it holds no graph: no ONNX model, or a truncated one")
-    try:
-        external_data_helper.load_external_data_for_model(proto, str(path.parent))
-    except (OSError, ValueError, onnx.checker.ValidationError) as error:
-        raise ModelFileError(str(path), f"its weights file: {_first_line(error)}") from error
-    return inliner.inline_local_functions(proto) if proto.functions else proto
+    proto = inliner.inline_local_functions(proto) if proto.functions else proto
+    load_external(path, proto, len(content))
+    return proto
 
 
 def _refuse_unsupported(path: Path, proto: onnx.ModelProto) -> None:
     from onnx import defs
 
-    control = [node for node in proto.graph.node if node.op_type in _CONTROL_FLOW]
+    nodes = [node for graph in graphs_within(proto.graph) for node in graph.node]
+    control = [node for node in nodes if node.op_type in CONTROL_FLOW]
     if control:
         raise UnsupportedOperatorError(
             str(path),
@@ -119,7 +155,7 @@ def _refuse_unsupported(path: Path, proto: onnx.ModelProto) -> None:
         )
     unknown = [
         node
-        for node in proto.graph.node
+        for node in nodes
         if node.domain not in _KNOWN_DOMAINS
         or (node.domain in {"", "ai.onnx"} and not defs.has(node.op_type, ""))
     ]
@@ -144,24 +180,7 @@ def _check(path: Path, proto: onnx.ModelProto) -> None:
     try:
         checker.check_model(proto)
     except checker.ValidationError as error:
-        raise ModelFileError(str(path), f"ONNX refuses it: {_first_line(error)}") from error
-
-
-def _refuse_non_finite(path: Path, proto: onnx.ModelProto) -> None:
-    from onnx import numpy_helper
-
-    for tensor in proto.graph.initializer:
-        try:
-            values = numpy_helper.to_array(tensor)
-        except (ValueError, TypeError) as error:
-            raise ModelFileError(str(path), f"weight '{tensor.name}' is damaged") from error
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            count = int(np.count_nonzero(~np.isfinite(values)))
-            users = [node for node in proto.graph.node if tensor.name in node.input]
-            place = f" of node '{users[0].name or users[0].op_type}'" if users else ""
-            raise ModelFileError(
-                str(path), f"weight '{tensor.name}'{place} has {count} values that are not finite"
-            )
+        raise ModelFileError(str(path), f"ONNX refuses it: {first_line(error)}") from error
 
 
 def _true_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -206,12 +225,27 @@ def _specify(path: Path, value: onnx.ValueInfoProto) -> TensorSpec:
 
     tensor = value.type.tensor_type
     shape = tuple(int(dim.dim_value) for dim in tensor.shape.dim)
-    if not tensor.elem_type or not shape:
-        raise ModelFileError(str(path), f"input '{value.name}' is no tensor with a shape")
+    if not _is_numeric(value) or not shape:
+        raise ModelFileError(
+            str(path), f"input '{value.name}' is no tensor of numbers with a shape"
+        )
     if math.prod(shape) * 8 > MAX_MODEL_BYTES:
         raise ModelFileError(str(path), f"input '{value.name}' of shape {list(shape)} is too large")
     return TensorSpec(value.name, shape, helper.tensor_dtype_to_np_dtype(tensor.elem_type))
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _check_output(path: Path, value: onnx.ValueInfoProto) -> str:
+    """Return the output's name."""
+    if not _is_numeric(value):
+        raise ModelFileError(
+            str(path), f"output '{value.name}' is no tensor of numbers: leave it out of the model"
+        )
+    return str(value.name)
+
+
+def _is_numeric(value: onnx.ValueInfoProto) -> bool:
+    from onnx import TensorProto
+
+    # A type that is not said at all stands as UNDEFINED; it is inferred for outputs.
+    kinds = {TensorProto.STRING, TensorProto.UNDEFINED}
+    return value.type.HasField("tensor_type") and value.type.tensor_type.elem_type not in kinds

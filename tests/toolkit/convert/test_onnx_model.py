@@ -1,6 +1,8 @@
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx import helper
 
@@ -66,6 +68,48 @@ def test_load_names_the_unknown_operator_and_counts_it(tmp_path: Path) -> None:
 def test_load_refuses_control_flow(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedOperatorError, match=r"If \(node 'choose'"):
         onnx_model.load(models.save(models.with_if(), tmp_path / "m.onnx"))
+
+
+def test_load_finds_control_flow_in_control_flow_and_in_functions(tmp_path: Path) -> None:
+    inner = models.with_if()
+    body = inner.graph.node[0].attribute[0].g
+    body.node.append(helper.make_node("Loop", ["", ""], ["l"], "turns", body=body))
+    function = helper.make_function(
+        "local", "Hidden", ["a"], ["b"], [helper.make_node("Scan", ["a"], ["b"], "sweep",
+        num_scan_inputs=1, body=body)], [helper.make_opsetid("", 17)],
+    )  # fmt: skip
+    inner.graph.node.append(helper.make_node("Hidden", ["x"], ["z"], domain="local"))
+    inner.functions.append(function)
+    inner.opset_import.append(helper.make_opsetid("local", 1))
+
+    with pytest.raises(UnsupportedOperatorError) as caught:
+        onnx_model.load(models.save(inner, tmp_path / "m.onnx"))
+
+    assert {each["operator"] for each in caught.value.operators} == {"If", "Loop", "Scan"}
+
+
+def test_load_refuses_control_flow_whatever_the_file_is_called() -> None:
+    package = find_spec("silero_vad")
+    if package is None or package.origin is None:
+        pytest.skip("silero-vad is not installed; pip install --no-deps silero-vad")
+    path = Path(package.origin).with_name("data") / "silero_vad_16k_op15.onnx"
+
+    with pytest.raises(UnsupportedOperatorError, match=r"If \(node '/model/decoder/If', \d+ in"):
+        onnx_model.load(path)
+
+
+@pytest.mark.parametrize(("side", "word"), [("input", "input 'x'"), ("output", "output 'y'")])
+def test_load_refuses_ends_that_are_no_numbers(tmp_path: Path, side: str, word: str) -> None:
+    proto = models.build([helper.make_node("Identity", ["x"], ["y"])], {"x": (1, 4)}, {"y": (1, 4)})
+    texts = onnx.TensorProto.STRING
+    for value in [*proto.graph.input, *proto.graph.output]:
+        value.type.tensor_type.elem_type = texts
+    if side == "output":
+        proto.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+        proto.graph.node[0].CopyFrom(helper.make_node("Cast", ["x"], ["y"], to=texts))
+
+    with pytest.raises(ModelFileError, match=f"{word} is no tensor of numbers"):
+        onnx_model.load(models.save(proto, tmp_path / "m.onnx"))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
