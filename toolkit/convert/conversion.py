@@ -28,7 +28,7 @@ from toolkit.dataset.load import load
 from toolkit.environment.environment import CONVERTER, Environment
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import accuracy, compare
-from toolkit.evaluate.reference import run_original
+from toolkit.evaluate.reference import OnnxRunner
 from toolkit.quantize.errors import QuantizationError
 from toolkit.quantize.quantizer import quantize
 from toolkit.quantize.recipe import Precision
@@ -81,9 +81,7 @@ def convert(
     test = load(str(test_data), original.inputs) if test_data else calibration
     environment = environment or CONVERTER.find()
     say("running the original")
-    reference = run_original(
-        original.proto, _feeds(test), path=str(model), output_names=original.output_names
-    )
+    reference = OnnxRunner(original.proto, path=str(model)).run_all(_feeds(test))
     say("converting to float32")
     content, restorations = _convert_to_float(original, environment, time_limit_s, test, reference)
     job = _Job(original, calibration, test, reference)

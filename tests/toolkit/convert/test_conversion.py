@@ -15,7 +15,7 @@ from toolkit.convert.conversion import convert
 from toolkit.convert.errors import UnsupportedOperatorError
 from toolkit.convert.report import Report, Status
 from toolkit.evaluate.artifact import Artifact
-from toolkit.evaluate.reference import run_original
+from toolkit.evaluate.reference import OnnxRunner
 from toolkit.quantize.recipe import Precision
 
 pytestmark = pytest.mark.converter
@@ -40,7 +40,7 @@ def test_the_demo_model_keeps_its_layout_and_its_accuracy(tmp_path: Path) -> Non
     windows = noise(64, 128, 6)
     proto = onnx.load(str(HAR_MODEL))
     feeds = [{"window": window[np.newaxis]} for window in windows]
-    logits = run_original(proto, feeds, path="har", output_names=["logits"])["logits"]
+    logits = OnnxRunner(proto, path="har").run_all(feeds)["logits"]
     data = models.save_samples(
         tmp_path / "d.npz", window=windows, labels=logits[:, 0].argmax(axis=1)
     )

@@ -5,23 +5,21 @@ import pytest
 
 from tests.toolkit.convert import onnx_models as models
 from toolkit.evaluate.errors import OriginalUnusableError
-from toolkit.evaluate.reference import run_original
+from toolkit.evaluate.reference import OnnxRunner
 
 
 def test_the_original_runs_sample_by_sample() -> None:
     weights = np.eye(4, dtype=np.float32)
     feeds = [{"x": np.full((1, 4), value, np.float32)} for value in (1, 2)]
 
-    outputs = run_original(models.dense(weights=weights), feeds, path="m.onnx", output_names=["y"])
+    outputs = OnnxRunner(models.dense(weights=weights), path="m.onnx").run_all(feeds)
 
     assert outputs["y"][:, 0, 0].tolist() == [1.0, 2.0]
 
 
 def test_a_model_that_cannot_run_is_a_typed_error(capfd: pytest.CaptureFixture[str]) -> None:
-    feeds = [{"x": np.zeros((1, 4), np.float32)}]
-
     with pytest.raises(OriginalUnusableError, match=r"m\.onnx: ONNX Runtime cannot run it"):
-        run_original(models.with_custom_operator(), feeds, path="m.onnx", output_names=["y"])
+        OnnxRunner(models.with_custom_operator(), path="m.onnx")
 
     assert capfd.readouterr().err == ""
 
@@ -31,4 +29,4 @@ def test_outputs_that_are_not_finite_are_no_reference(tmp_path: Path) -> None:
     feeds = [{"x": np.ones((1, 4), np.float32)}]
 
     with pytest.raises(OriginalUnusableError, match="output 'y' of the original is not finite"):
-        run_original(models.dense(weights=weights), feeds, path="m.onnx", output_names=["y"])
+        OnnxRunner(models.dense(weights=weights), path="m.onnx").run_all(feeds)

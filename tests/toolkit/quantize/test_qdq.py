@@ -11,7 +11,7 @@ from onnxruntime import quantization
 import toolkit.demo
 from tests.toolkit.convert.onnx_models import build, dense
 from toolkit.evaluate.metrics import sqnr_db
-from toolkit.evaluate.reference import run_original
+from toolkit.evaluate.reference import OnnxRunner
 from toolkit.quantize.errors import QuantizationError
 from toolkit.quantize.qdq import LEAST_OPSET, quantize_qdq, trtexec_line
 
@@ -28,8 +28,7 @@ def quality_db(proto: onnx.ModelProto, quantized: onnx.ModelProto, feeds: list[F
     """On ONNX Runtime's CPU provider."""
     (name,) = (value.name for value in proto.graph.output)
     exact, values = (
-        run_original(model, feeds, path="m", output_names=[name])[name]
-        for model in (proto, quantized)
+        OnnxRunner(model, path="m").run_all(feeds)[name] for model in (proto, quantized)
     )
     return sqnr_db(exact, values)
 

@@ -16,7 +16,7 @@ from tests.benchmarks.conversion.cases import make, packaged
 from toolkit.convert.conversion import convert
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import Comparison, compare
-from toolkit.evaluate.reference import run_original
+from toolkit.evaluate.reference import OnnxRunner
 from toolkit.evaluate.tensors import compare_tensors, worst
 from toolkit.quantize.mixed import MixedPrecision, Mixture
 from toolkit.quantize.qdq import quantize_qdq
@@ -111,10 +111,7 @@ def test_the_demo_model_runs_in_int8_for_tensorrt(har: Subject) -> None:
 
     quantized = quantize_qdq(proto, feeds=har.calibration)
 
-    exact, values = (
-        run_original(each, har.test, path="har", output_names=["logits"])
-        for each in (proto, quantized)
-    )
+    exact, values = (OnnxRunner(each, path="har").run_all(har.test) for each in (proto, quantized))
     assert compare(exact, values).sqnr_db > 28.0
 
 
