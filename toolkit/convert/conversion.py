@@ -173,7 +173,11 @@ def _convert_to_float(
     """Return the float32 TFLite file with the original's ends, and what was put back."""
     with tempfile.TemporaryDirectory(prefix="ferrule-") as work:
         lowered = lower(
-            original, environment=environment, work=Path(work), time_limit_s=time_limit_s
+            original.proto,
+            path=original.path,
+            environment=environment,
+            work=Path(work),
+            time_limit_s=time_limit_s,
         )
     _refuse_custom_operators(original, lowered)
     artifact = Artifact(lowered.content, where=f"{original.path} as float32")

@@ -1,9 +1,9 @@
 """ONNX to float32 TFLite, by onnx2tf in a process of its own.
 
 Rules it keeps:
- * The process has a time limit, and its whole group is killed when that is over or when we leave.
- * Its exit status proves nothing: an abort, an exception and a missing file each become a typed
-   error with the last lines of the log; what it wrote is judged by the caller.
+ * The process is limited in time and memory, and does not outlive us.
+ * Its exit status proves nothing: an abort, an exception, a limit and a missing file each become a
+   typed error with the last lines of the log; what it wrote is judged by the caller.
  * The inputs and outputs carry plain names while they are inside: onnx2tf rewrites names such as
    ``input:0`` and then ignores the request to keep their layout.
 """
@@ -12,29 +12,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import signal
-import subprocess
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from toolkit.convert.errors import (
     ConverterFailedError,
+    ConverterMemoryError,
     ConverterTimeoutError,
     UnsupportedOperatorError,
 )
+from toolkit.convert.onnx_model import ML_ADVICE, ML_DOMAIN
+from toolkit.errors import FileUnwritableError
+from toolkit.process import default_memory_limit_bytes, run_limited
 
 if TYPE_CHECKING:
     import onnx
 
-    from toolkit.convert.onnx_model import OnnxModel
     from toolkit.environment.environment import Environment
 
 DEFAULT_TIME_LIMIT_S: Final = 600.0
-_LOG_LINES: Final = 3
-_LOG_TAIL_BYTES: Final = 64 * 1024
 _MAX_RESULT_BYTES: Final = 1024 * 1024
 _ADVICE: Final = "the converter has no lowering for it: express it with other operators"
 
@@ -55,79 +53,74 @@ class Lowered:
 
 
 def lower(
-    model: OnnxModel,
+    model: onnx.ModelProto,
     /,
     *,
+    path: Path,
     environment: Environment,
     work: Path,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
+    memory_limit_bytes: int | None = None,
 ) -> Lowered:
     """Convert a model to float32 TFLite.
 
     Args:
         model: the checked model.
+        path: the file it came from, for the messages.
         environment: where onnx2tf lives.
         work: an empty folder for requests, log and results.
         time_limit_s: how long the process may take.
+        memory_limit_bytes: of data it may take; default: most of this machine's memory.
 
     Raises:
         UnsupportedOperatorError: the converter does not know an operator.
         ConverterTimeoutError: the process did not end in time.
+        ConverterMemoryError: it wanted more memory than it may have.
         ConverterFailedError: it ended otherwise than with a model.
+        FileUnwritableError: there is no room in ``work``.
     """
-    import onnx
-
-    proto, inputs, outputs = _with_plain_names(model.proto)
-    source = work / "model.onnx"
-    onnx.save(proto, str(source))
-    request, result = work / "request.json", work / "result.json"
-    request.write_text(
-        json.dumps({"model": str(source), "output": str(work / "out"), "keep": list(inputs)}),
-        "utf-8",
-    )
-    log = work / "converter.log"
-    status = _run(
+    limit = default_memory_limit_bytes() if memory_limit_bytes is None else memory_limit_bytes
+    proto, inputs, outputs = _with_plain_names(model)
+    request, result = _write_request(proto, work, keep=list(inputs))
+    ending = run_limited(
         [
             str(environment.python), "-I", str(Path(__file__).with_name("worker.py")),
             str(request), str(result),
         ],
-        environment=environment, log=log, time_limit_s=time_limit_s, model=model, work=work,
+        log=work / "converter.log", time_limit_s=time_limit_s, memory_limit_bytes=limit,
+        environment=_variables(environment),
     )  # fmt: skip
+    if ending.is_timeout:
+        raise ConverterTimeoutError(str(path), time_limit_s)
     answer = _read_answer(result)
     if operators := answer.get("unsupported"):
-        raise UnsupportedOperatorError(str(model.path), operators, _ADVICE)
-    if status or "model" not in answer:
-        ending = answer.get("error") or _describe(status)
-        raise ConverterFailedError(str(model.path), ending, _last_lines(log))
-    return Lowered(Path(answer["model"]).read_bytes(), inputs, outputs)
+        is_ml = any(node.domain == ML_DOMAIN for node in model.graph.node)
+        raise UnsupportedOperatorError(str(path), operators, ML_ADVICE if is_ml else _ADVICE)
+    if "model" in answer and not ending.status:
+        return Lowered(Path(answer["model"]).read_bytes(), inputs, outputs)
+    if answer.get("is_out_of_memory") or ending.is_out_of_memory:
+        raise ConverterMemoryError(str(path), limit, ending.last_lines)
+    aborted = f"{ending.describe()}, with at most {limit / 2**30:.1f} GiB of memory"
+    reason = answer.get("error") or (aborted if ending.status < 0 else ending.describe())
+    raise ConverterFailedError(str(path), reason, ending.last_lines)
 
 
-def _run(
-    command: list[str],
-    *,
-    environment: Environment,
-    log: Path,
-    time_limit_s: float,
-    model: OnnxModel,
-    work: Path,
-) -> int:
-    variables = os.environ | {
-        "PATH": f"{environment.bin_directory}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-        "TQDM_DISABLE": "1",
-    }
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, cwd=work,
-            env=variables, start_new_session=True,
-        )  # fmt: skip
-        try:
-            return process.wait(time_limit_s)
-        except subprocess.TimeoutExpired as error:
-            raise ConverterTimeoutError(str(model.path), time_limit_s) from error
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+def _write_request(proto: onnx.ModelProto, work: Path, *, keep: Sequence[str]) -> tuple[Path, Path]:
+    """Write the model and what is wanted of it; return the request's path and the result's."""
+    source = work / "model.onnx"
+    request, result = work / "request.json", work / "result.json"
+    wanted = {"model": str(source), "output": str(work / "out"), "keep": keep}
+    try:
+        source.write_bytes(proto.SerializeToString())
+        request.write_text(json.dumps(wanted), "utf-8")
+    except OSError as error:
+        raise FileUnwritableError(str(work), error.strerror or str(error)) from error
+    return request, result
+
+
+def _variables(environment: Environment) -> dict[str, str]:
+    path = f"{environment.bin_directory}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return os.environ | {"PATH": path, "TQDM_DISABLE": "1"}
 
 
 def _read_answer(path: Path) -> dict[str, Any]:
@@ -138,21 +131,6 @@ def _read_answer(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return answer if isinstance(answer, dict) else {}
-
-
-def _describe(status: int) -> str:
-    if status < 0:
-        return f"was aborted by {signal.Signals(-status).name}"
-    return f"ended with status {status}"
-
-
-def _last_lines(log: Path) -> list[str]:
-    """Return the last few lines of a log that say something."""
-    with log.open("rb") as stream:
-        stream.seek(max(0, log.stat().st_size - _LOG_TAIL_BYTES))
-        text = stream.read().decode("utf-8", "replace")
-    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line).strip() for line in text.splitlines()]
-    return [line for line in lines if line][-_LOG_LINES:]
 
 
 def _with_plain_names(

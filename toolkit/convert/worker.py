@@ -2,8 +2,9 @@
 
 Started as ``python -I worker.py REQUEST RESULT``; both are JSON files. The request names the model,
 the output folder and the inputs whose layout must stay. The result is ``{"model": path}``,
-``{"unsupported": [[operator, node, count], ...]}`` or ``{"error": text}``. Without a result file
-the process was aborted, which the caller tells from its exit status.
+``{"unsupported": [[operator, node, count], ...]}``, ``{"is_out_of_memory": true}`` or
+``{"error": text}``. Without a result file the process was aborted, which the caller tells from its
+exit status.
 """
 
 import json
@@ -43,6 +44,8 @@ def convert(request: "dict[str, Any]") -> "dict[str, Any]":
             keep_shape_absolutely_input_names=request["keep"],
             non_verbose=True,
         )
+    except MemoryError:
+        return {"is_out_of_memory": True}
     except SystemExit as error:  # onnx2tf exits where others raise
         return {"error": f"gave up with status {error.code}"}
     except contracts.NodeValidationError as error:

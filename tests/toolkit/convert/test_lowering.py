@@ -1,3 +1,4 @@
+import sys
 import time
 from pathlib import Path
 
@@ -5,29 +6,37 @@ import pytest
 
 from tests.toolkit.convert import onnx_models as models
 from tests.toolkit.environment.test_environment import write_command
-from toolkit.convert import onnx_model
 from toolkit.convert.errors import (
     ConverterFailedError,
+    ConverterMemoryError,
     ConverterTimeoutError,
     UnsupportedOperatorError,
 )
 from toolkit.convert.lowering import Lowered, lower
 from toolkit.environment.environment import Environment
+from toolkit.errors import FileUnwritableError
 
 # The worker is started as: python -I worker.py REQUEST RESULT
 REQUEST, RESULT = '"$3"', '"$4"'
 
 
-def lower_with(tmp_path: Path, script: str, *, time_limit_s: float = 10.0) -> Lowered:
+def lower_with(
+    tmp_path: Path,
+    script: str,
+    *,
+    time_limit_s: float = 10.0,
+    memory_limit_bytes: int | None = None,
+) -> Lowered:
     """Convert a small model with a converter that does what the shell script says."""
     write_command(tmp_path / "env" / "bin" / "python", script)
     (tmp_path / "work").mkdir()
-    model = onnx_model.load(models.save(models.dense(), tmp_path / "m.onnx"))
     return lower(
-        model,
+        models.dense(),
+        path=tmp_path / "m.onnx",
         environment=Environment(tmp_path / "env"),
         work=tmp_path / "work",
         time_limit_s=time_limit_s,
+        memory_limit_bytes=memory_limit_bytes,
     )
 
 
@@ -48,7 +57,7 @@ def test_the_converter_finds_its_own_commands_first(tmp_path: Path) -> None:
 
 
 def test_an_abort_is_told_with_its_signal_and_last_lines(tmp_path: Path) -> None:
-    with pytest.raises(ConverterFailedError, match="aborted by SIGABRT") as caught:
+    with pytest.raises(ConverterFailedError, match=r"SIGABRT, with at most \d+\.\d GiB") as caught:
         lower_with(tmp_path, "echo terminate called; kill -ABRT $$")
 
     assert caught.value.last_lines == ["terminate called"]
@@ -64,6 +73,34 @@ def test_an_operator_without_lowering_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(UnsupportedOperatorError, match=r"Scan \(node 'scan_1', 2 in the model\)"):
         lower_with(tmp_path, f"echo '{answer}' > {RESULT}")
+
+
+def test_a_converter_that_wants_too_much_memory_is_told_its_limit(tmp_path: Path) -> None:
+    with pytest.raises(ConverterMemoryError, match=r"more than the 0\.2 GiB.*--memory-limit-gib"):
+        lower_with(
+            tmp_path,
+            f"exec {sys.executable} -I -c 'bytearray(1 << 29)'",
+            memory_limit_bytes=200 << 20,
+        )
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [f"echo '{{\"is_out_of_memory\": true}}' > {RESULT}", "echo std::bad_alloc; kill -ABRT $$"],
+)
+def test_a_converter_that_notices_itself_is_believed(tmp_path: Path, ending: str) -> None:
+    with pytest.raises(ConverterMemoryError):
+        lower_with(tmp_path, ending)
+
+
+def test_a_disk_without_room_for_the_request_is_a_typed_error(tmp_path: Path) -> None:
+    with pytest.raises(FileUnwritableError, match="absent: cannot be written"):
+        lower(
+            models.dense(),
+            path=tmp_path / "m.onnx",
+            environment=Environment(tmp_path / "env"),
+            work=tmp_path / "absent",
+        )
 
 
 def test_a_converter_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
