@@ -114,6 +114,7 @@ def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
     assert "int8" in texts["ferrule convert"]
     assert "CONV_2D" in texts["ferrule inspect"]
     assert "har-int8.tflite on raspberrypi-4b: fits" in texts["ferrule fit"]
+    assert "top-1" in texts["ferrule evaluate"]
     assert "written: aligned.csv, aligned.svg" in texts["ferrule align"]
     assert "state      running" in texts["ferrule-device status"]
     assert "flow       har" in texts["ferrule-device status"]

@@ -26,6 +26,7 @@ VERBS: Final = {
     "fit": "say whether a .tflite model fits a board, and by what margin",
     "environment": "make or show the environment of the converter or of another runtime",
     "bench": "measure a model where it shall run",
+    "evaluate": "compare models on your data, with a metric of yours",
     "bundle": "make or show the file that a board installs",
     "align": "bring a recording onto one grid, as a board would",
     "push": "send a bundle to a running board",

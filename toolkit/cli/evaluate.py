@@ -1,0 +1,130 @@
+"""``ferrule evaluate``: models side by side on the same data."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device.exit_code import ExitCode
+from toolkit.cli.options import add_data_options, load_data, shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from toolkit.cli.output import Output
+    from toolkit.dataset.dataset import Dataset
+    from toolkit.evaluate.evaluation import Candidate, Evaluated
+    from toolkit.evaluate.task_metric import TaskMetric
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the verb's options."""
+    parser.add_argument("reference", type=Path, metavar="A",
+                        help="the model to compare with: .onnx, .tflite, ...")  # fmt: skip
+    parser.add_argument("others", type=Path, metavar="B", nargs="+",
+                        help="the models to compare")  # fmt: skip
+    parser.add_argument("--metric", metavar="M",
+                        help="accuracy, macro-f1, balanced-accuracy, agreement, mae, rmse, or "
+                        "file.py:function (default: accuracy with labels, mae with targets)"
+                        )  # fmt: skip
+    parser.add_argument("--threshold", type=float, default=0.5, metavar="P",
+                        help="from which on a single score is a yes (default: %(default)g)"
+                        )  # fmt: skip
+    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=1,2,3",
+                        help="fix an input's shape; may be repeated")  # fmt: skip
+    parser.add_argument("--allow-pickle", action="store_true",
+                        help="read models that can run code while they are read")  # fmt: skip
+    add_data_options(parser)
+
+
+def run(args: Namespace) -> ExitCode:
+    """Run all models on all samples, show how far they are apart."""
+    from toolkit.evaluate.evaluation import evaluate
+    from toolkit.evaluate.task_metric import TaskMetric, default_metric
+
+    output: Output = args.output
+    with output.progress() as say:
+        say("opening the models")
+        metric = TaskMetric.named(args.metric, threshold=args.threshold) if args.metric else None
+        shapes = dict(args.shape)
+        reference, *others = (
+            _open(path, shapes, allow_pickle=args.allow_pickle)
+            for path in (args.reference, *args.others)
+        )
+        say(f"reading {args.data}")
+        data = load_data(args, args.data, reference.inputs)
+        metric = metric or default_metric(data)
+        say(f"running {1 + len(others)} models on {len(data)} samples")
+        evaluated = evaluate(reference, others, data, metric=metric)
+    described = _describe(reference, evaluated, data, metric)
+    output.result(described, lambda: _show(output, described))
+    return ExitCode.OK
+
+
+def _open(path: Path, shapes: Mapping[str, Sequence[int]], *, allow_pickle: bool) -> Candidate:
+    from toolkit.convert.original import open_original
+    from toolkit.evaluate.evaluation import Candidate
+
+    original = open_original(path, shapes=shapes, allow_pickle=allow_pickle)
+    return Candidate(str(path), original.runner(), original.inputs, original.output_names)
+
+
+def _describe(
+    reference: Candidate,
+    evaluated: Sequence[Evaluated],
+    data: Dataset,
+    metric: TaskMetric | None,
+) -> dict[str, Any]:
+    merits = [one.merit for one in evaluated if one.merit]
+    return {
+        "data": {
+            "source": str(data.path),
+            "sha256": data.digest,
+            "samples": len(data),
+            "recordings": None if data.recordings is None else len(set(data.recordings.tolist())),
+            "rejected": data.rejected,
+        },
+        "metric": metric.name if metric else None,
+        "reference": {
+            "model": reference.name,
+            "value": merits[0].reference if merits else None,
+        },
+        "models": [one.to_json() for one in evaluated],
+    }
+
+
+def _show(output: Output, described: dict[str, Any]) -> None:
+    data, metric = described["data"], described["metric"]
+    reference = described["reference"]
+    rows = [(reference["model"], *["-"] * 4)]
+    values = [(_number(reference["value"], ".4f"), "-", "-")]
+    for model in described["models"]:
+        loss = model["loss"]
+        rows.append((
+            model["model"],
+            _number(model["sqnr_db"], ".1f"),
+            _number(model["max_abs_error"], ".2g"),
+            _number(model["cosine"], ".6f"),
+            _number(model["top1_agreement"], ".4f"),
+        ))  # fmt: skip
+        values.append((
+            _number(model["value"], ".4f"),
+            _number(loss["point"] if loss else None, "+.4f"),
+            "-" if not loss or loss["low"] is None else f"{loss['low']:+.4f} {loss['high']:+.4f}",
+        ))  # fmt: skip
+    columns: tuple[str, ...] = ("model", "SQNR dB", "max err", "cosine", "top-1")
+    if metric:
+        columns = (*columns, metric, "loss", "95 % of it")
+        rows = [(*row, *value) for row, value in zip(rows, values, strict=True)]
+    output.table(f"against {reference['model']} on {data['samples']} samples", columns, rows)
+    if data["rejected"]:
+        output.line(f"{data['rejected']} windows left out, as a board would reject them")
+    if metric:
+        count = described["models"][0]["loss"]["recordings"]
+        what = "recordings" if data["recordings"] else "samples, taken as independent"
+        output.line(f"loss: how much worse than the first; interval: bootstrap over {count} {what}")
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

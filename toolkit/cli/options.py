@@ -1,0 +1,69 @@
+"""Options that several verbs share: the user's data and what makes samples of it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from toolkit.dataset.dataset import Dataset
+    from toolkit.tensor import TensorSpec
+
+
+def add_data_options(parser: ArgumentParser) -> None:
+    """Declare --data and what goes with it."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--data", required=True, metavar="DATA",
+                      help=".npz with one array per input, named as the input, samples first, and "
+                      "'labels', 'targets', 'recordings' if there are any; .npy for one input; a "
+                      "recording, or a folder of them, with --flow; a folder of images, in folders "
+                      "by class; file.py:function")  # fmt: skip
+    data.add_argument("--flow", type=Path, metavar="FLOW",
+                      help="the flow.toml that makes windows of recordings")  # fmt: skip
+    data.add_argument("--mean", type=numbers, default=(0.0,), metavar="N[,N,N]",
+                      help="of pixels from 0 to 1, taken off (default: 0)")  # fmt: skip
+    data.add_argument("--std", type=numbers, default=(1.0,), metavar="N[,N,N]",
+                      help="of pixels from 0 to 1, divided by (default: 1)")  # fmt: skip
+    data.add_argument("--bgr", action="store_true",
+                      help="the model takes blue, green, red")  # fmt: skip
+
+
+def load_data(args: Namespace, source: str, inputs: Sequence[TensorSpec], /) -> Dataset:
+    """Return the samples in a source, by the options declared above.
+
+    Raises:
+        ToolkitError: the data cannot be read, or does not fit the model.
+        DeviceError: the flow is not right.
+    """
+    from toolkit.dataset.images import ImageOptions
+    from toolkit.dataset.load import load
+    from toolkit.flow_file import read_flow
+
+    return load(
+        source,
+        inputs,
+        flow=read_flow(args.flow) if args.flow else None,
+        images=ImageOptions(args.mean, args.std, args.bgr),
+    )
+
+
+def shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return an input's name and shape from ``NAME=1,2,3``."""
+    name, _, sizes = text.rpartition("=")
+    try:
+        found = tuple(int(size) for size in sizes.split(","))
+    except ValueError:
+        found = ()
+    if not name or not found:
+        raise ArgumentTypeError(f"'{text}' is not NAME=1,2,3")
+    return name, found
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """Return numbers from text with commas."""
+    try:
+        return tuple(float(number) for number in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"'{text}' is not N or N,N,N") from None
