@@ -13,6 +13,8 @@ import re
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from typing import Final
 from toolkit.errors import FileUnwritableError
 
 _GUARD: Final = Path(__file__).with_name("process_guard.py")
+_STOP_SLICE_S: Final = 0.1  # bounds how late a stop is noticed
 _LOG_LINES: Final = 3
 _LOG_TAIL_BYTES: Final = 64 * 1024
 # What Python, C++ and NumPy write when an allocation fails.
@@ -73,6 +76,7 @@ def run_limited(
     time_limit_s: float,
     memory_limit_bytes: int | None = None,
     environment: Mapping[str, str] | None = None,
+    stop: threading.Event | None = None,
 ) -> Ending:
     """Run a command to its end, whichever that is.
 
@@ -82,6 +86,7 @@ def run_limited(
         time_limit_s: after it the command is killed.
         memory_limit_bytes: of data, for each process; default: most of the machine's memory.
         environment: its variables; default: ours.
+        stop: once set, the command is killed.
 
     Raises:
         FileUnwritableError: the log cannot be written.
@@ -91,7 +96,6 @@ def run_limited(
         stream = log.open("wb")
     except OSError as error:
         raise FileUnwritableError(str(log), error.strerror or str(error)) from error
-    is_timeout = False
     with stream:
         process = subprocess.Popen(
             guarded(command, memory_limit_bytes=limit),
@@ -99,9 +103,7 @@ def run_limited(
             env=environment, start_new_session=True,
         )  # fmt: skip
         try:
-            process.wait(time_limit_s)
-        except subprocess.TimeoutExpired:
-            is_timeout = True
+            is_timeout = not _wait(process, time_limit_s, stop)
         finally:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -116,6 +118,20 @@ def run_limited(
         is_timeout,
         is_killed_by_system or any(word in text for word in _OUT_OF_MEMORY),
     )
+
+
+def _wait(
+    process: subprocess.Popen[bytes], time_limit_s: float, stop: threading.Event | None
+) -> bool:
+    """Return whether the process ended by itself in time, or was to be stopped."""
+    deadline_s = time.monotonic() + time_limit_s
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(left_s if stop is None else min(left_s, _STOP_SLICE_S))
+            return True
+        if stop is not None and stop.is_set():
+            return True
+    return False
 
 
 def _tail(log: Path) -> str:

@@ -1,46 +1,96 @@
-"""The whole way: an ONNX file and data in, TFLite variants and a report out."""
+"""The whole way: a model and data in, variants for boards and a report out.
+
+Rules it keeps:
+ * Nothing is written before the float32 model stands and matches the original's ends.
+ * A variant appears under its name only after it was reopened, run and compared.
+ * What was finished before an interruption is neither lost nor made again.
+ * Latencies are measured one after the other, when nothing else of ours runs.
+"""
 
 from __future__ import annotations
 
 import platform
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from importlib import metadata
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from device.infer.engine import ModelError
-from toolkit.convert import onnx_model
-from toolkit.convert.delivery import deliver
-from toolkit.convert.errors import InterfaceMismatchError, UnsupportedOperatorError
-from toolkit.convert.interface import Restoration, custom_operators, find_order, restore
-from toolkit.convert.lowering import DEFAULT_TIME_LIMIT_S, Lowered, lower
-from toolkit.convert.onnx_model import OnnxModel
-from toolkit.convert.report import Report, Status, Variant
+from toolkit.board.board import Board
+from toolkit.convert import float_model
+from toolkit.convert.delivery import Delivery
+from toolkit.convert.errors import NoVariantWithinLossError
+from toolkit.convert.float_model import FloatModel
+from toolkit.convert.journal import Journal
+from toolkit.convert.judgement import Judge
+from toolkit.convert.lowering import Limits
+from toolkit.convert.original import Original, open_original
+from toolkit.convert.report import Report, Variant
+from toolkit.convert.scheduler import Failure, LocalScheduler, Scheduler
+from toolkit.convert.variant import Made, Material, MetricName, Order, feeds, make
+from toolkit.convert.verdicts import board_verdicts
 from toolkit.dataset.dataset import Dataset
-from toolkit.dataset.load import load
-from toolkit.environment.environment import CONVERTER, Environment
-from toolkit.evaluate.artifact import Artifact
-from toolkit.evaluate.comparison import accuracy, compare
-from toolkit.evaluate.reference import OnnxRunner
-from toolkit.quantize.errors import QuantizationError
-from toolkit.quantize.quantizer import quantize
+from toolkit.environment.environment import CONVERTER, TFLITE
+from toolkit.evaluate.bootstrap import SEED
+from toolkit.evaluate.errors import MetricError
+from toolkit.evaluate.runner import Runner
+from toolkit.evaluate.stateful import Recurrence, find_recurrence
+from toolkit.evaluate.task_metric import default_metric
+from toolkit.quantize.qdq import trtexec_line
 from toolkit.quantize.recipe import Precision
+from toolkit.tensor import TensorSpec
 
 Float32Array = NDArray[np.float32]
-Feed = dict[str, NDArray[Any]]
+Say = Callable[[str], None]
+DataLoader = Callable[[Sequence[TensorSpec]], Dataset]
 
 DEFAULT_PRECISIONS: Final = (Precision.FP32, Precision.DYNAMIC, Precision.INT8)
-_LAYOUT_SAMPLES: Final = 8
+AUTO_PRECISIONS: Final = (
+    Precision.FP32, Precision.FP16, Precision.DYNAMIC, Precision.WEIGHT_ONLY, Precision.INT8,
+)  # fmt: skip
+DEFAULT_MAX_LOSS: Final = 0.01
 _TOOLS: Final = (
     "ferrule", "onnx", "onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "numpy",
 )  # fmt: skip
+_FLOAT: Final = "float32.tflite"
+_ENDS: Final = "ends.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is wanted beside the model and its data.
+
+    Attributes:
+        precisions: the variants.
+        is_auto: choose among them, and mix precisions where int8 loses too much.
+        max_loss: the largest loss of the metric allowed, by its interval.
+        metric: a metric's name; None: accuracy with labels, the mean error with targets, else the
+            agreement with the original.
+        threshold: from which on a single score is a yes.
+        shapes: fixed shapes for inputs whose shape is open.
+        states: (input, output) of every state; empty: found by name and shape.
+        allow_pickle: read models that can run code while they are read.
+        boards: to give a verdict for.
+        runtimes: of boards, to run every variant in beside LiteRT.
+        limits: of the converter's process.
+    """
+
+    precisions: Sequence[Precision] = DEFAULT_PRECISIONS
+    is_auto: bool = False
+    max_loss: float = DEFAULT_MAX_LOSS
+    metric: str | None = None
+    threshold: float = 0.5
+    shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    states: Sequence[tuple[str, str]] = ()
+    allow_pickle: bool = False
+    boards: Sequence[Board] = ()
+    runtimes: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
 
 
 def convert(
@@ -48,214 +98,300 @@ def convert(
     output: Path,
     /,
     *,
-    data: Path,
-    test_data: Path | None = None,
-    precisions: Sequence[Precision] = DEFAULT_PRECISIONS,
-    shapes: Mapping[str, Sequence[int]] | None = None,
-    environment: Environment | None = None,
-    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-    say: Callable[[str], None] = lambda _line: None,
+    data: DataLoader,
+    test_data: DataLoader | None = None,
+    options: Options = Options(),
+    scheduler: Scheduler | None = None,
+    say: Say = lambda _line: None,
 ) -> Report:
     """Convert, quantize, compare and deliver.
 
     Args:
-        model: the ``.onnx`` file.
-        output: folder for ``<stem>-<precision>.tflite`` and ``report.json``.
-        data: calibration samples, ``.npz`` or ``.npy``; see ``toolkit.dataset.load``.
-        test_data: samples to compare on; the calibration samples when not given.
-        precisions: the variants wanted.
-        shapes: fixed shapes for inputs whose shape is open.
-        environment: where the converter lives; default: where it belongs.
-        time_limit_s: for the converter's process.
+        model: the file, or the folder of a SavedModel.
+        output: folder for ``<stem>-<precision>.tflite``, ``report.json`` and ``report.html``.
+        data: gives the calibration samples for the model's inputs.
+        test_data: gives the samples to compare on; the calibration samples when not given.
+        options: what is wanted.
+        scheduler: where variants are made; default: in processes of this machine.
         say: told in one line what is about to be done.
 
     Returns:
         The report; a variant that may not be used is in it with its reason, and is not delivered.
 
     Raises:
-        ToolkitError: the model, the data or the converter is not as it must be; nothing is written.
+        ToolkitError: the model, the data or the converter is not as it must be.
+        NoVariantWithinLossError: ``is_auto``, and not one variant is good enough; the report and
+            the variants are there.
     """
     say(f"checking {model.name}")
-    original = onnx_model.load(model, shapes=shapes)
-    calibration = load(str(data), original.inputs)
-    test = load(str(test_data), original.inputs) if test_data else calibration
-    environment = environment or CONVERTER.find()
-    say("running the original")
-    reference = OnnxRunner(original.proto, path=str(model)).run_all(_feeds(test))
-    say("converting to float32")
-    content, restorations = _convert_to_float(original, environment, time_limit_s, test, reference)
-    job = _Job(original, calibration, test, reference)
-    float_outputs = job.open(content, Precision.FP32).run_all(_feeds(test))
-    made = []
-    for precision in dict.fromkeys(precisions):
-        say(f"making and measuring {precision}")
-        made.append(job.make(precision, content, float_outputs))
-    report = Report(
-        model=_describe_model(original),
-        data={"calibration": _describe_data(calibration), "test": _describe_data(test)},
-        tools=_versions(),
-        host={"machine": platform.machine(), "system": platform.system()},
-        conversion=compare(reference, float_outputs),
-        accuracy_original=accuracy(reference, test.labels),
-        outputs=restorations,
-        variants=[variant for variant, _content in made],
-    )
-    delivered = {variant.file: content for variant, content in made if variant.file}
-    stale = {job.file_name(precision) for precision in Precision} - delivered.keys()
-    deliver(report, delivered, output, stale=stale)
+    original = open_original(model, shapes=options.shapes, allow_pickle=options.allow_pickle)
+    case = _open(original, data, test_data, options)
+    journal = Journal(output, _key(case, options))
+    floating, reference = _run_and_convert(case, journal, options, say)
+    material = _material(case, floating, reference, options)
+    judge = Judge(original, material, options.runtimes)
+    delivery = Delivery(output, material.every_file())
+    work = _Work(material, judge, journal, delivery, scheduler or LocalScheduler(), say)
+    work.make(options.precisions)
+    if options.is_auto and not judge.is_within(Precision.INT8, options.max_loss):
+        work.make((Precision.MIXED,))
+    say("measuring latencies")
+    variants = judge.finish(options.max_loss if options.is_auto else None)
+    report = _describe(case, floating, material, judge, variants, options)
+    if options.boards:
+        say(f"checking {len(options.boards)} boards")
+        verdicts = board_verdicts(options.boards, variants, output, work.scheduler)
+        report = report.with_boards(list(verdicts))
+    delivery.finish(report, judge.evidence(variants))
+    journal.remove()
+    if options.is_auto and report.chosen is None:
+        raise NoVariantWithinLossError(str(model), options.max_loss, report.loss_name)
     return report
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What every variant of one model is made from and compared with."""
+class _Case:
+    """A model and its data.
 
-    original: OnnxModel
+    Attributes:
+        original: the model.
+        runner: runs it.
+        recurrence: its states.
+        calibration: samples for the inputs that are no states.
+        test: the same, to compare on.
+    """
+
+    original: Original
+    runner: Runner
+    recurrence: Recurrence
     calibration: Dataset
     test: Dataset
-    reference: Mapping[str, Float32Array]
-
-    def file_name(self, precision: Precision) -> str:
-        return f"{self.original.path.stem}-{precision}.tflite"
-
-    def open(self, content: bytes, precision: Precision) -> Artifact:
-        return Artifact(
-            content,
-            where=self.file_name(precision),
-            input_names=[spec.name for spec in self.original.inputs],
-            output_names=self.original.output_names,
-        )
-
-    def make(
-        self,
-        precision: Precision,
-        float_content: bytes,
-        float_outputs: Mapping[str, Float32Array],
-    ) -> tuple[Variant, bytes]:
-        """Return the variant's record and its content (empty when it could not be made)."""
-        content = float_content
-        try:
-            if precision is not Precision.FP32:
-                content = quantize(content, precision, feeds=_feeds(self.calibration))
-            artifact = self.open(content, precision)
-            outputs = artifact.run_all(_feeds(self.test))
-            latency = artifact.measure_latency(self.test.feed(0))
-        except (QuantizationError, ModelError) as error:
-            return Variant(precision, Status.FAILED, reason=str(error)), b""
-        total = compare(self.reference, outputs)
-        reason = total.collapse()
-        variant = Variant(
-            precision,
-            Status.REFUSED if reason else Status.OK,
-            reason=reason,
-            file=None if reason else self.file_name(precision),
-            sha256=sha256(content).hexdigest(),
-            size_bytes=len(content),
-            latency_ms=latency,
-            accuracy=accuracy(outputs, self.test.labels),
-            total=total,
-            quantization=None if precision is Precision.FP32 else compare(float_outputs, outputs),
-        )
-        return variant, content
 
 
-def _feeds(data: Dataset) -> Iterator[Feed]:
-    return (data.feed(index) for index in range(len(data)))
+@dataclass(frozen=True, slots=True)
+class _Reference:
+    """The original on the samples.
+
+    Attributes:
+        calibration: the samples with the states that the original met.
+        test: the same, to compare on.
+        outputs: for ``test``, states fed back, states among them.
+    """
+
+    calibration: Dataset
+    test: Dataset
+    outputs: Mapping[str, Float32Array]
 
 
-def _convert_to_float(
-    original: OnnxModel,
-    environment: Environment,
-    time_limit_s: float,
-    test: Dataset,
-    reference: Mapping[str, Float32Array],
-) -> tuple[bytes, list[Restoration]]:
-    """Return the float32 TFLite file with the original's ends, and what was put back."""
-    with tempfile.TemporaryDirectory(prefix="ferrule-") as work:
-        lowered = lower(
-            original.proto,
-            path=original.path,
-            environment=environment,
-            work=Path(work),
-            time_limit_s=time_limit_s,
-        )
-    _refuse_custom_operators(original, lowered)
-    artifact = Artifact(lowered.content, where=f"{original.path} as float32")
-    _check_ends(original, lowered, artifact)
-    plain = {name: plain for plain, name in lowered.input_names.items()}
-    outputs = artifact.run_all(
-        {plain[name]: value for name, value in feed.items()}
-        for feed in islice(_feeds(test), _LAYOUT_SAMPLES)
+@dataclass(slots=True)
+class _Work:
+    """Makes variants and hands them on as they are ready."""
+
+    material: Material
+    judge: Judge
+    journal: Journal
+    delivery: Delivery
+    scheduler: Scheduler
+    say: Say
+
+    def make(self, precisions: Sequence[Precision]) -> None:
+        orders = [self._order(precision) for precision in dict.fromkeys(precisions)]
+        names = ", ".join(str(order.precision) for order in orders)
+        self.say(f"making and running {names}")
+        outcomes = self.scheduler.run(make, self.material, orders)
+        for done, (number, outcome) in enumerate(outcomes, start=1):
+            precision = orders[number].precision
+            made = (
+                Made(precision, reason=outcome.reason) if isinstance(outcome, Failure) else outcome
+            )
+            if made.content:
+                self._keep(made)
+            variant = self.judge.take(made)
+            if variant.file is not None:
+                self.delivery.deliver(variant, made.content, self.judge.golden(made))
+            self.say(f"{precision}: {variant.status} ({done} of {len(orders)})")
+
+    def _order(self, precision: Precision) -> Order:
+        content = self.journal.load(self.material.file_name(precision))
+        layers = self.journal.load(f"{precision}.layers") or b""
+        return Order(precision, content, tuple(layers.decode().splitlines()))
+
+    def _keep(self, made: Made) -> None:
+        layers = "".join(f"{name}\n" for name in made.float_layers).encode()
+        self.journal.save(f"{made.precision}.layers", layers)
+        self.journal.save(self.material.file_name(made.precision), made.content)
+
+
+def _open(
+    original: Original, data: DataLoader, test_data: DataLoader | None, options: Options
+) -> _Case:
+    runner = original.runner()
+    found = find_recurrence(runner, original.inputs, given=options.states)
+    recurrence = found or Recurrence(())
+    wanted = recurrence.free_inputs(original.inputs)
+    calibration = data(wanted)
+    test = calibration if test_data is None else test_data(wanted)
+    return _Case(original, runner, recurrence, calibration, test)
+
+
+def _key(case: _Case, options: Options) -> str:
+    """Return what the variants depend on."""
+    facts = (
+        case.original.digest, case.calibration.digest, case.test.digest, case.original.inputs,
+        case.recurrence, options.metric, options.threshold, options.max_loss,
+        tuple(options.runtimes), _versions(),
+    )  # fmt: skip
+    return sha256(repr(facts).encode()).hexdigest()
+
+
+def _run_and_convert(
+    case: _Case, journal: Journal, options: Options, say: Say
+) -> tuple[FloatModel, _Reference]:
+    """Return the float model and the original's outputs; one is made while the other runs."""
+    original = case.original
+    if original.content is not None:
+        return FloatModel(original.content, ()), _run(case)
+    content, ends = journal.load(_FLOAT), journal.load(_ENDS)
+    if content is not None and ends is not None:
+        return FloatModel.recall(content, ends), _run(case)
+    say("converting to float32, running the original")
+    with ThreadPoolExecutor(max_workers=1) as background:
+        running = background.submit(_run, case)
+        lowered = float_model.lower_original(original, limits=options.limits)
+        reference = running.result()
+    floating = float_model.restore_ends(
+        original, lowered, data=reference.test, reference=reference.outputs
     )
-    orders = {}
-    for plain_name, name in lowered.output_names.items():
-        order = find_order(outputs[plain_name], reference[name][:_LAYOUT_SAMPLES])
-        if order is None:
-            raise InterfaceMismatchError(
-                str(original.path),
-                f"output '{name}' has shape {list(outputs[plain_name].shape[1:])}, "
-                f"the original's is {list(reference[name].shape[1:])}",
+    journal.save(_ENDS, floating.describe())
+    journal.save(_FLOAT, floating.content)
+    return floating, reference
+
+
+def _run(case: _Case) -> _Reference:
+    recurrence, runner = case.recurrence, case.runner
+    calibration = _unroll(case.calibration, recurrence, runner)
+    test = calibration if case.test is case.calibration else _unroll(case.test, recurrence, runner)
+    outputs = recurrence.run_all(runner, feeds(test), recordings=test.recordings)
+    return _Reference(calibration, test, outputs)
+
+
+def _unroll(data: Dataset, recurrence: Recurrence, runner: Runner) -> Dataset:
+    """Return the samples with the states that the original meets."""
+    if not recurrence.states:
+        return data
+    complete = list(recurrence.unroll(runner, feeds(data), recordings=data.recordings))
+    samples = {name: np.stack([feed[name] for feed in complete]) for name in complete[0]}
+    return replace(data, samples=samples)
+
+
+def _material(
+    case: _Case, floating: FloatModel, reference: _Reference, options: Options
+) -> Material:
+    original = case.original
+    return Material(
+        stem=original.path.stem,
+        content=floating.content,
+        onnx=original.proto.SerializeToString() if original.proto is not None else None,
+        input_names=tuple(spec.name for spec in original.inputs),
+        output_names=original.output_names,
+        calibration=reference.calibration,
+        test=reference.test,
+        recurrence=case.recurrence,
+        reference=case.recurrence.results(reference.outputs),
+        metric=_metric(case, reference, options),
+        max_loss=options.max_loss,
+        # tflite-runtime computes dynamic products with a scale per channel wrongly.
+        tensorwise_products=TFLITE.name in options.runtimes,
+    )
+
+
+def _metric(case: _Case, reference: _Reference, options: Options) -> MetricName | None:
+    """Return what the loss is of: the user's choice, what the data allows for, or the agreement."""
+    if options.metric is not None:
+        return MetricName(options.metric, options.threshold)
+    if known := default_metric(case.test):
+        return MetricName(known.name, options.threshold)
+    agreement = MetricName("agreement", options.threshold)
+    try:
+        outputs = case.recurrence.results(reference.outputs)
+        agreement.metric().statistic(outputs, agreement.metric().truth_in(case.test, outputs))
+    except MetricError:
+        return None  # the outputs are no classes
+    return agreement
+
+
+def _describe(
+    case: _Case,
+    floating: FloatModel,
+    material: Material,
+    judge: Judge,
+    variants: Sequence[Variant],
+    options: Options,
+) -> Report:
+    metric = material.metric
+    return Report(
+        model=_describe_model(case),
+        data={"calibration": _describe_data(case.calibration), "test": _describe_data(case.test)},
+        tools=_versions(),
+        host={"machine": platform.machine(), "system": platform.system()},
+        seed=SEED,
+        conversion=judge.conversion,
+        metric_name=metric.name if metric else None,
+        metric_original=judge.metric_original,
+        loss_name=f"loss of {metric.name}" if metric else "loss",
+        max_loss=options.max_loss if options.is_auto else None,
+        outputs=floating.restorations,
+        variants=variants,
+        notes=list(_notes(case, variants)),
+    )
+
+
+def _notes(case: _Case, variants: Sequence[Variant]) -> Iterator[str]:
+    original = case.original
+    yield "Latencies are of this machine; a board's own are measured with 'ferrule bench --board'."
+    if case.recurrence.states:
+        pairs = ", ".join(f"{s.output} -> {s.input.name}" for s in case.recurrence.states)
+        yield f"States are fed back ({pairs}); figures are of the closed loop unless said."
+    if not original.is_float:
+        yield "The original is quantized already: there is no float32 model to compare with."
+    for variant in variants:
+        if variant.precision is Precision.QDQ and variant.file:
+            yield (
+                f"{variant.file}: run by ONNX Runtime's CPU provider only; TensorRT itself was not "
+                f"run. On the board: {trtexec_line(variant.file)}"
             )
-        orders[plain_name] = order
-    return restore(lowered, orders)
 
 
-def _refuse_custom_operators(original: OnnxModel, lowered: Lowered) -> None:
-    codes = set(custom_operators(lowered.content))
-    if codes:
-        nodes = [
-            node for node in original.proto.graph.node if f"ONNX_{node.op_type.upper()}" in codes
-        ]
-        raise UnsupportedOperatorError(
-            str(original.path),
-            onnx_model.count_operators(nodes) or [(code, "?", 1) for code in sorted(codes)],
-            "no runtime on a board has it: express it with other operators",
-        )
-
-
-def _check_ends(original: OnnxModel, lowered: Lowered, artifact: Artifact) -> None:
-    shapes = artifact.input_shapes()
-    wanted = {
-        plain: next(spec.shape for spec in original.inputs if spec.name == name)
-        for plain, name in lowered.input_names.items()
-    }
-    for plain, name in lowered.input_names.items():
-        if plain not in shapes:
-            raise InterfaceMismatchError(
-                str(original.path),
-                f"input '{name}' is gone: nothing in the model uses it; remove it and export again",
-            )
-        if shapes[plain] != wanted[plain]:
-            raise InterfaceMismatchError(
-                str(original.path),
-                f"input '{name}' has shape {list(shapes[plain])}, "
-                f"the original's is {list(wanted[plain])}",
-            )
-
-
-def _describe_model(original: OnnxModel) -> dict[str, Any]:
+def _describe_model(case: _Case) -> dict[str, Any]:
+    original = case.original
     return {
         "file": original.path.name,
+        "kind": str(original.kind),
         "sha256": original.digest,
         "inputs": [
             {"name": spec.name, "shape": list(spec.shape), "dtype": str(spec.dtype)}
             for spec in original.inputs
         ],
         "outputs": list(original.output_names),
+        "states": {state.input.name: state.output for state in case.recurrence.states},
     }
 
 
 def _describe_data(data: Dataset) -> dict[str, Any]:
+    recordings = len(data) if data.recordings is None else len(np.unique(data.recordings))
     return {
         "file": data.path.name,
         "sha256": data.digest,
         "samples": len(data),
+        "recordings": recordings,
         "labels": data.labels is not None,
     }
 
 
 def _versions() -> dict[str, str]:
-    versions = {"python": platform.python_version(), "onnx2tf": CONVERTER.pinned_version()}
+    versions = {
+        "python": platform.python_version(), "onnx2tf": CONVERTER.pinned_version("onnx2tf"),
+    }  # fmt: skip
     return versions | {package: _version(package) for package in _TOOLS}
 
 

@@ -9,40 +9,67 @@ Rules it keeps:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from toolkit.atomic_file import replacing
-from toolkit.convert.report import REPORT_NAME, Report
+from toolkit.convert.report import PAGE_NAME, REPORT_NAME, Report, Variant
+from toolkit.convert.report_page import Evidence, render
 from toolkit.errors import FileUnwritableError
 
 
-def deliver(
-    report: Report, contents: Mapping[str, bytes], folder: Path, /, *, stale: Iterable[str]
-) -> None:
-    """Write the variants and then the report.
+class Delivery:
+    """The output folder of one conversion."""
 
-    Args:
-        report: what ``report.json`` will say.
-        contents: file name to content.
-        folder: made when it is not there.
-        stale: names that must not be there afterwards.
+    def __init__(self, folder: Path, names: Iterable[str], /) -> None:
+        """Touch nothing yet.
 
-    Raises:
-        FileUnwritableError: the folder cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / REPORT_NAME).unlink(missing_ok=True)
-        for name in stale:
-            (folder / name).unlink(missing_ok=True)
-        for name, content in contents.items():
-            with replacing(folder / name) as stream:
-                stream.write(content)
-        text = json.dumps(report.to_json(), indent=2, allow_nan=False) + "\n"
-        with replacing(folder / REPORT_NAME) as stream:
-            stream.write(text.encode())
-    except FileUnwritableError:
-        raise
-    except OSError as error:
-        raise FileUnwritableError(str(folder), error.strerror or str(error)) from error
+        Args:
+            folder: made when it is not there.
+            names: every file that a conversion of this model may deliver beside the reports.
+        """
+        self._folder = folder
+        self._stale = set(names)
+        self._is_begun = False
+
+    def deliver(self, variant: Variant, content: bytes, golden: bytes | None, /) -> None:
+        """Write a variant and its golden vectors.
+
+        Raises:
+            FileUnwritableError: the folder cannot be made or written.
+        """
+        for name, data in ((variant.golden, golden), (variant.file, content)):
+            if name is not None and data is not None:
+                self._write(name, data)
+                self._stale.discard(name)
+
+    def finish(self, report: Report, evidence: Evidence, /) -> None:
+        """Write the reports.
+
+        Raises:
+            FileUnwritableError: the folder cannot be made or written.
+        """
+        described = report.to_json()
+        text = json.dumps(described, indent=2, allow_nan=False) + "\n"
+        page = render(described, evidence)
+        for name in self._stale:
+            self._remove(name)
+        self._write(PAGE_NAME, page.encode())
+        self._write(REPORT_NAME, text.encode())
+
+    def _write(self, name: str, content: bytes) -> None:
+        if not self._is_begun:
+            self._remove(REPORT_NAME)
+            self._is_begun = True
+        with replacing(self._folder / name) as stream:
+            stream.write(content)
+
+    def _remove(self, name: str) -> None:
+        try:
+            (self._folder / name).unlink(missing_ok=True)
+        except NotADirectoryError:
+            pass  # the write that follows says so
+        except OSError as error:
+            raise FileUnwritableError(
+                str(self._folder / name), error.strerror or str(error)
+            ) from error

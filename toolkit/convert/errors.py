@@ -177,3 +177,18 @@ class SchedulerError(ToolkitError, ConnectionError):
         )
         self.address = address
         self.reason = reason
+
+
+class NoVariantWithinLossError(ToolkitError):
+    """Not one variant loses as little as was asked for."""
+
+    exit_code = ExitCode.VERIFICATION
+
+    def __init__(self, path: str, max_loss: float, what: str) -> None:
+        super().__init__(
+            f"{path}: no variant stays within {max_loss:g} ({what}, upper end of its interval); "
+            "see report.html, allow more with --max-loss, or give more recordings to test on"
+        )
+        self.path = path
+        self.max_loss = max_loss
+        self.what = what

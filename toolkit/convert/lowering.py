@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +38,19 @@ _ADVICE: Final = "the converter has no lowering for it: express it with other op
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the converter's process may take.
+
+    Attributes:
+        time_s: to its end.
+        memory_bytes: of data; default: most of this machine's memory.
+    """
+
+    time_s: float = DEFAULT_TIME_LIMIT_S
+    memory_bytes: int = field(default_factory=default_memory_limit_bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class Lowered:
     """What the converter wrote, under the plain names it was given.
 
@@ -59,8 +72,7 @@ def lower(
     path: Path,
     environment: Environment,
     work: Path,
-    time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-    memory_limit_bytes: int | None = None,
+    limits: Limits,
 ) -> Lowered:
     """Convert a model to float32 TFLite.
 
@@ -69,8 +81,7 @@ def lower(
         path: the file it came from, for the messages.
         environment: where onnx2tf lives.
         work: an empty folder for requests, log and results.
-        time_limit_s: how long the process may take.
-        memory_limit_bytes: of data it may take; default: most of this machine's memory.
+        limits: of the process.
 
     Raises:
         UnsupportedOperatorError: the converter does not know an operator.
@@ -79,7 +90,6 @@ def lower(
         ConverterFailedError: it ended otherwise than with a model.
         FileUnwritableError: there is no room in ``work``.
     """
-    limit = default_memory_limit_bytes() if memory_limit_bytes is None else memory_limit_bytes
     proto, inputs, outputs = _with_plain_names(model)
     request, result = _write_request(proto, work, keep=list(inputs))
     ending = run_limited(
@@ -87,11 +97,11 @@ def lower(
             str(environment.python), "-I", str(Path(__file__).with_name("worker.py")),
             str(request), str(result),
         ],
-        log=work / "converter.log", time_limit_s=time_limit_s, memory_limit_bytes=limit,
-        environment=_variables(environment),
+        log=work / "converter.log", environment=_variables(environment),
+        time_limit_s=limits.time_s, memory_limit_bytes=limits.memory_bytes,
     )  # fmt: skip
     if ending.is_timeout:
-        raise ConverterTimeoutError(str(path), time_limit_s)
+        raise ConverterTimeoutError(str(path), limits.time_s)
     answer = _read_answer(result)
     if operators := answer.get("unsupported"):
         is_ml = any(node.domain == ML_DOMAIN for node in model.graph.node)
@@ -99,8 +109,8 @@ def lower(
     if "model" in answer and not ending.status:
         return Lowered(Path(answer["model"]).read_bytes(), inputs, outputs)
     if answer.get("is_out_of_memory") or ending.is_out_of_memory:
-        raise ConverterMemoryError(str(path), limit, ending.last_lines)
-    aborted = f"{ending.describe()}, with at most {limit / 2**30:.1f} GiB of memory"
+        raise ConverterMemoryError(str(path), limits.memory_bytes, ending.last_lines)
+    aborted = f"{ending.describe()}, with at most {limits.memory_bytes / 2**30:.1f} GiB of memory"
     reason = answer.get("error") or (aborted if ending.status < 0 else ending.describe())
     raise ConverterFailedError(str(path), reason, ending.last_lines)
 

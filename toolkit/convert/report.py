@@ -1,22 +1,26 @@
 """What a conversion made and what that cost: one record, written as ``report.json``.
 
-Three errors are kept apart: original to float, float to quantized, host to board.
+Three errors are kept apart: original to float32, float32 to quantized, host to board.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from device.infer.latency import Latency
 from toolkit.convert.interface import Restoration
+from toolkit.evaluate.bootstrap import Interval
 from toolkit.evaluate.comparison import Comparison
+from toolkit.evaluate.target import TargetCheck
+from toolkit.evaluate.tensors import TensorError
 from toolkit.quantize.recipe import Precision
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 REPORT_NAME: Final = "report.json"
+PAGE_NAME: Final = "report.html"
 
 
 class Status(StrEnum):
@@ -36,24 +40,40 @@ class Variant:
         status: whether it was delivered.
         reason: why not; None when it was.
         file: its name in the output folder; None unless delivered.
-        sha256: of that file.
+        golden: name of its golden vectors there; None unless delivered.
+        sha256: of the file.
         size_bytes: of the file made, delivered or not.
-        latency_ms: of one run on the machine that converted.
-        accuracy: share of samples with the right label; None without labels.
-        total: against the original model, by ONNX Runtime.
+        latency: of one run on the machine that converted.
+        metric: the user's metric on the labels; None without labels.
+        loss: of that metric, or of the agreement with the original, with its interval.
+        total: against the original model, with states fed back where there are any.
+        open_loop: the same with the original's states fed in; None for a model without states.
         quantization: against the float32 TFLite model; None for that one itself.
+        tensors: the error of every computed tensor beside the float32 model's.
+        float_layers: operators left in float32, by the names of their first outputs.
+        targets: what became of it in the runtimes of boards.
+        is_chosen: whether it is the fastest within the largest loss allowed.
+        is_on_front: whether no other is smaller, faster and loses less.
     """
 
     precision: Precision
     status: Status
     reason: str | None = None
     file: str | None = None
+    golden: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
-    latency_ms: Latency | None = None
-    accuracy: float | None = None
+    latency: Latency | None = None
+    metric: float | None = None
+    loss: Interval | None = None
     total: Comparison | None = None
+    open_loop: Comparison | None = None
     quantization: Comparison | None = None
+    tensors: Sequence[TensorError] = ()
+    float_layers: Sequence[str] = ()
+    targets: Sequence[TargetCheck] = ()
+    is_chosen: bool = False
+    is_on_front: bool = False
 
     @property
     def sqnr_db(self) -> float | None:
@@ -66,24 +86,42 @@ class Report:
     """The whole conversion.
 
     Attributes:
-        model: file, SHA-256, inputs and outputs of the original.
+        model: file, SHA-256, kind, inputs, outputs and states of the original.
         data: file, SHA-256 and number of the calibration and of the test samples.
         tools: versions of everything that had a part in it.
         host: the machine the latencies were measured on.
-        conversion: comparison of the float32 TFLite model with the original.
-        accuracy_original: of the original model; None without labels.
+        seed: of the bootstrap.
+        conversion: comparison of the float32 TFLite model with the original; None when the
+            original is quantized.
+        metric_name: of the metric on the labels; None without labels.
+        metric_original: its value for the original.
+        loss_name: what ``Variant.loss`` is of.
+        max_loss: the largest allowed; None when nothing was to be chosen.
         outputs: what was put back at each output after the conversion.
-        variants: one per precision asked for, in the order asked for.
+        variants: one per precision asked for, in the order of ``Precision``.
+        boards: per board its name and what each variant needs of it.
+        notes: what a reader must know.
     """
 
     model: Mapping[str, Any]
     data: Mapping[str, Any]
     tools: Mapping[str, str]
     host: Mapping[str, str]
-    conversion: Comparison
-    accuracy_original: float | None
+    seed: int
+    conversion: Comparison | None
+    metric_name: str | None
+    metric_original: float | None
+    loss_name: str
+    max_loss: float | None
     outputs: Sequence[Restoration]
     variants: Sequence[Variant]
+    boards: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
+
+    @property
+    def chosen(self) -> Variant | None:
+        """The variant that was chosen; None when none was, or nothing was to be chosen."""
+        return next((variant for variant in self.variants if variant.is_chosen), None)
 
     def variant(self, precision: Precision) -> Variant:
         """Return the variant of that precision; KeyError when it was not asked for."""
@@ -91,6 +129,10 @@ class Report:
             if variant.precision == precision:
                 return variant
         raise KeyError(precision)
+
+    def with_boards(self, boards: Sequence[Mapping[str, Any]]) -> Self:
+        """Return the report with the verdicts of boards."""
+        return replace(self, boards=boards)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -100,7 +142,15 @@ class Report:
             "data": dict(self.data),
             "tools": dict(self.tools),
             "host": dict(self.host),
-            "accuracy_original": self.accuracy_original,
+            "seed": self.seed,
+            "metric": {
+                "name": self.metric_name,
+                "original": self.metric_original,
+                "loss_name": self.loss_name,
+            },
+            "max_loss": self.max_loss,
+            "chosen": str(self.chosen.precision) if self.chosen else None,
+            "errors": {"original_to_float": _fields(self.conversion)},
             "outputs": [
                 {
                     "name": output.name,
@@ -110,31 +160,50 @@ class Report:
                 for output in self.outputs
             ],
             "variants": [self._variant_to_json(variant) for variant in self.variants],
+            "boards": [dict(board) for board in self.boards],
+            "notes": list(self.notes),
         }
 
     def _variant_to_json(self, variant: Variant) -> dict[str, Any]:
-        latency = variant.latency_ms
-        total = asdict(variant.total) if variant.total else dict.fromkeys(_COMPARED)
+        total = _fields(variant.total) or dict.fromkeys(_COMPARED)
         return {
             "precision": str(variant.precision),
             "status": str(variant.status),
             "reason": variant.reason,
+            "chosen": variant.is_chosen,
+            "on_front": variant.is_on_front,
             "file": variant.file,
+            "golden": variant.golden,
             "sha256": variant.sha256,
             "size_bytes": variant.size_bytes,
-            "latency_ms": None
-            if latency is None
-            else {"p50": latency.p50_ms, "p99": latency.p99_ms, "runs": latency.runs},
-            "accuracy": variant.accuracy,
+            "latency_ms": variant.latency.p50_ms if variant.latency else None,
+            "latency": asdict(variant.latency) if variant.latency else None,
+            "metric": variant.metric,
+            "loss": asdict(variant.loss) if variant.loss else None,
             **total,
+            "open_loop": _fields(variant.open_loop),
             "errors": {
-                "original_to_float": asdict(self.conversion),
-                "float_to_quantized": asdict(variant.quantization)
-                if variant.quantization
-                else None,
-                "host_to_board": "not measured",
+                "original_to_float": _fields(self.conversion),
+                "float_to_quantized": _fields(variant.quantization),
+                "host_to_board": [
+                    {
+                        "runtime": check.target,
+                        "comparison": _fields(check.comparison),
+                        "reason": check.reason,
+                    }
+                    for check in variant.targets
+                ],
             },
+            "worst_tensors": [
+                asdict(tensor) for tensor in sorted(variant.tensors, key=lambda t: t.sqnr_db)
+            ][:_WORST],
+            "float_layers": list(variant.float_layers),
         }
 
 
 _COMPARED: Final = ("sqnr_db", "max_abs_error", "cosine", "top1_agreement")
+_WORST: Final = 10  # tensors of a variant that are named
+
+
+def _fields(record: Comparison | None) -> dict[str, Any] | None:
+    return asdict(record) if record else None

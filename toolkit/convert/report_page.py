@@ -144,14 +144,19 @@ def _points(report: Json) -> list[Point]:
             size_bytes=variant["size_bytes"],
             latency_ms=variant["latency_ms"],
             loss=variant["loss"]["point"],
-            low=variant["loss"]["low"],
-            high=variant["loss"]["high"],
+            low=_known(variant["loss"]["low"], variant["loss"]["point"]),
+            high=_known(variant["loss"]["high"], variant["loss"]["point"]),
             is_chosen=variant["chosen"],
             is_on_front=variant["on_front"],
         )
         for variant in report["variants"]
         if variant["loss"] is not None and variant["latency_ms"] is not None
     ]
+
+
+def _known(end: float | None, point: float) -> float:
+    """Return an end of an interval; with a single recording there is none."""
+    return point if end is None else end
 
 
 def _errors(report: Json) -> str:
@@ -241,22 +246,35 @@ def _confusions(report: Json, evidence: Evidence) -> str:
 def _boards(report: Json) -> str:
     parts = []
     for board in report["boards"]:
-        rows = [
-            (
-                verdict["precision"],
-                need["what"],
-                need["needs"],
-                need["has"],
-                need["margin"],
-                mark(need["verdict"], is_good=need["verdict"] != "does not fit"),
-                need["method"],
-            )
-            for verdict in board["variants"]
-            for need in verdict["needs"]
-        ]
+        rows = []
+        for answer in board["variants"]:
+            name = answer["precision"]
+            latency = answer["latency"]
+            told = answer.get("reason") or ("" if latency is None else latency["method"])
+            rows.append((name, "all", "", "", "", _fitness(answer["verdict"]), told))
+            rows += [_finding(name, finding) for finding in answer["findings"]]
         header = ("precision", "resource", "needs", "has", "margin", "verdict", "how it is known")
         parts.append(table(f"{board['name']} ({board['id']})", header, rows, numbers=(2, 3, 4)))
     return section("Boards", *parts) if parts else ""
+
+
+def _finding(precision: str, finding: Json) -> tuple[Any, ...]:
+    if "needs_bytes" in finding:
+        sizes = [as_size(finding[key]) for key in ("needs_bytes", "has_bytes", "margin_bytes")]
+    else:
+        sizes = [finding["needs"], finding["has"], ""]
+    known = finding["method"]
+    if finding["verdict"] in {"tight", "does not fit"}:
+        known += f"; {finding['advice']}"
+    return (precision, finding["what"], *sizes, _fitness(finding["verdict"]), known)
+
+
+def _fitness(verdict: str) -> str:
+    return (
+        mark(verdict, is_good=True)
+        if verdict == "fits"
+        else (mark(verdict, is_good=False) if verdict == "does not fit" else verdict)
+    )
 
 
 def _origin(report: Json) -> str:
@@ -285,4 +303,6 @@ def _number(value: float | None, form: str) -> str | None:
 def _interval(loss: Json | None) -> str | None:
     if loss is None:
         return None
+    if loss["low"] is None:
+        return f"{loss['point']:.4f}"
     return f"{loss['point']:.4f} [{loss['low']:.4f}, {loss['high']:.4f}]"

@@ -11,21 +11,18 @@ from __future__ import annotations
 
 import os
 import pickle
-import resource
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from toolkit.convert.errors import SchedulerError
 from toolkit.errors import PackageMissingError
+from toolkit.process import default_memory_limit_bytes, run_limited
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -35,12 +32,8 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 DEFAULT_TIME_LIMIT_S: Final = 1800.0
-_MEMORY_SHARE: Final = (
-    0.8  # of what the machine has: beyond it everything else would be swapped out
-)
 _MIB: Final = 1 << 20
 _SHARED: Final = "shared"
-_OUT_OF_MEMORY: Final = 77  # a status that neither Python nor a signal gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +55,6 @@ class Scheduler(Protocol):
         """
 
 
-def total_memory_bytes() -> int:
-    """Return the memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
 @dataclass(frozen=True, slots=True)
 class LocalScheduler:
     """Processes of this machine, as many at once as it has processors for us.
@@ -79,98 +67,50 @@ class LocalScheduler:
 
     workers: int = field(default_factory=lambda: len(os.sched_getaffinity(0)))
     time_limit_s: float = DEFAULT_TIME_LIMIT_S
-    memory_limit_bytes: int = field(
-        default_factory=lambda: int(_MEMORY_SHARE * total_memory_bytes())
-    )
+    memory_limit_bytes: int = field(default_factory=default_memory_limit_bytes)
 
     def run(
         self, work: Callable[[Shared, Job], Result], shared: Shared, jobs: Sequence[Job], /
     ) -> Iterator[tuple[int, Result | Failure]]:
         """Yield (number of the job, outcome) as the outcomes are ready."""
+        stop = threading.Event()
         with (
             tempfile.TemporaryDirectory(prefix="ferrule-") as name,
             ThreadPoolExecutor(max_workers=self.workers) as threads,
-            _Processes() as processes,
         ):
             folder = Path(name)
             (folder / _SHARED).write_bytes(pickle.dumps((work, shared)))
             numbers: dict[Future[Result | Failure], int] = {}
             for number, job in enumerate(jobs):
                 (folder / f"{number}.job").write_bytes(pickle.dumps(job))
-                future = threads.submit(self._run_one, processes, folder, number)
-                numbers[future] = number
+                numbers[threads.submit(self._run_one, folder, number, stop)] = number
             try:
                 for future in as_completed(numbers):
                     yield numbers[future], future.result()
             finally:
+                stop.set()
                 threads.shutdown(wait=False, cancel_futures=True)
 
-    def _run_one(self, processes: _Processes, folder: Path, number: int) -> Any:
-        log_path = folder / f"{number}.log"
-        command = [
-            sys.executable, "-m", __name__, str(folder), str(number), str(self.memory_limit_bytes),
-        ]  # fmt: skip
-        with log_path.open("wb") as log, processes.start(command, log=log.fileno()) as process:
-            try:
-                status = process.wait(self.time_limit_s)
-            except subprocess.TimeoutExpired:
-                return Failure(f"its worker did not end within {self.time_limit_s:g} s")
-        if status == 0:
+    def _run_one(self, folder: Path, number: int, stop: threading.Event) -> Any:
+        ending = run_limited(
+            [sys.executable, "-m", __name__, str(folder), str(number)],
+            log=folder / f"{number}.log", time_limit_s=self.time_limit_s,
+            memory_limit_bytes=self.memory_limit_bytes, environment=_variables(), stop=stop,
+        )  # fmt: skip
+        if ending.status == 0:
             return pickle.loads((folder / f"{number}.result").read_bytes())  # noqa: S301 our child's
-        return Failure(self._describe(status, log_path))
-
-    def _describe(self, status: int, log: Path) -> str:
-        limit = f"the limit is {self.memory_limit_bytes // _MIB} MiB"
-        if status == _OUT_OF_MEMORY:
-            return f"its worker ran out of memory: {limit}"
-        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
-        last = f"; its last line: {lines[-1].strip()}" if lines else ""
-        if status < 0:
-            # A C++ library that gets no memory aborts.
-            name = signal.Signals(-status).name
-            return f"its worker was aborted by {name} (of memory {limit}){last}"
-        return f"its worker ended with status {status}{last}"
+        if ending.is_timeout:
+            return Failure(f"its worker did not end within {self.time_limit_s:g} s")
+        if ending.is_out_of_memory:
+            limit_mib = self.memory_limit_bytes // _MIB
+            return Failure(f"its worker ran out of memory: the limit is {limit_mib} MiB")
+        last = f"; its last line: {ending.last_lines[-1]}" if ending.last_lines else ""
+        return Failure(f"its worker {ending.describe()}{last}")
 
 
-class _Processes:
-    """The processes that run; none is left when this is left."""
-
-    def __init__(self) -> None:
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._lock = threading.Lock()
-        self._is_closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self._is_closed = True
-            for process in self._running:
-                _kill(process)
-
-    @contextmanager
-    def start(self, command: list[str], *, log: int) -> Iterator[subprocess.Popen[bytes]]:
-        with self._lock:
-            if self._is_closed:
-                raise CancelledError
-            # A session of its own: Ctrl-C is for us, and we end it.
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-            self._running.add(process)
-        try:
-            yield process
-        finally:
-            with self._lock:
-                self._running.discard(process)
-                _kill(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _variables() -> dict[str, str]:
+    """Return our variables, with the places where this process finds its modules."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,18 +163,12 @@ def choose(address: str | None, /, *, workers: int | None = None) -> Scheduler:
     return LocalScheduler() if workers is None else LocalScheduler(workers)
 
 
-def _work(folder: Path, number: int, memory_limit_bytes: int) -> int:
-    """Do one job in this process; return the exit status."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_limit_bytes, memory_limit_bytes))
-    try:
-        work, shared = pickle.loads((folder / _SHARED).read_bytes())  # noqa: S301 our parent's
-        job = pickle.loads((folder / f"{number}.job").read_bytes())  # noqa: S301 our parent's
-        content = pickle.dumps(work(shared, job))
-    except MemoryError:
-        return _OUT_OF_MEMORY
-    (folder / f"{number}.result").write_bytes(content)
-    return 0
+def _work(folder: Path, number: int) -> None:
+    """Do one job in this process."""
+    work, shared = pickle.loads((folder / _SHARED).read_bytes())  # noqa: S301 our parent's
+    job = pickle.loads((folder / f"{number}.job").read_bytes())  # noqa: S301 our parent's
+    (folder / f"{number}.result").write_bytes(pickle.dumps(work(shared, job)))
 
 
 if __name__ == "__main__":
-    sys.exit(_work(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))
+    _work(Path(sys.argv[1]), int(sys.argv[2]))

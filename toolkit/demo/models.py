@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +11,9 @@ import numpy as np
 
 from device.exit_code import ExitCode
 from toolkit.bundle.create import create
-from toolkit.convert.conversion import convert
+from toolkit.convert.conversion import Options, convert
 from toolkit.convert.report import Report, Status, Variant
+from toolkit.dataset.load import load
 from toolkit.demo.flow import model_facts
 from toolkit.demo.recordings import HELD_OUT_SUBJECTS, Recording, windows_of
 from toolkit.errors import ToolkitError
@@ -77,7 +79,7 @@ def describe(converted: Converted, /) -> list[dict[str, Any]]:
     """Return one row per variant for the summary."""
     rows = []
     for variant in converted.report.variants:
-        latency = variant.latency_ms
+        latency = variant.latency
         rows.append(
             {
                 "precision": str(variant.precision),
@@ -85,7 +87,7 @@ def describe(converted: Converted, /) -> list[dict[str, Any]]:
                 "size_bytes": variant.size_bytes,
                 "sqnr_db": variant.sqnr_db,
                 "max_abs_error": None if variant.total is None else variant.total.max_abs_error,
-                "accuracy": variant.accuracy,
+                "accuracy": variant.metric,
                 "latency_ms": None if latency is None else latency.p50_ms,
                 "chosen": variant is converted.chosen,
             }
@@ -105,20 +107,20 @@ def _convert(
         return convert(
             model,
             folder / version,
-            data=data,
-            test_data=test_data,
-            precisions=precisions,
+            data=partial(load, str(data)),
+            test_data=partial(load, str(test_data)),
+            options=Options(precisions=precisions),
             say=lambda line: say(f"{version}: {line}"),
         )
 
 
 def _choose(report: Report) -> Variant:
     """The smallest file that loses at most ``_MAX_LOSS`` of the original's accuracy."""
-    least = (report.accuracy_original or 0.0) - _MAX_LOSS
+    least = (report.metric_original or 0.0) - _MAX_LOSS
     good = [
         variant
         for variant in report.variants
-        if variant.status == Status.OK and (variant.accuracy or 0.0) >= least
+        if variant.status == Status.OK and (variant.metric or 0.0) >= least
     ]
     if not good:
         raise NoVariantError(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tests.benchmarks.conversion import speech
+from toolkit.convert.original import open_original
 from toolkit.errors import PackageMissingError
 
 Float32Array = NDArray[np.float32]
@@ -168,15 +169,8 @@ def _wakeword(folder: Path) -> Case:
             windows.append(frames[first : first + _FEATURE_STEPS])
             recordings.append(number)
     model = packaged("pymicro_wakeword", "models", "okay_nabu.tflite")
-    name = _input_name(model)
-    arrays = {name: np.array(windows, np.float32)}
+    arrays = {open_original(model).inputs[0].name: np.array(windows, np.float32)}
     return Case("wakeword", model, *_split(folder, arrays, np.array(recordings)))
-
-
-def _input_name(model: Path) -> str:
-    from device.infer.litert import LiteRtEngine
-
-    return LiteRtEngine(model.read_bytes(), where=model.name).inputs[0].name
 
 
 def _split(
