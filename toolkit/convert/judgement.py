@@ -95,7 +95,7 @@ class Judge:
         ).encode()
 
     def finish(self, max_loss: float | None, /) -> list[Variant]:
-        """Measure latencies, find the front, choose; return the variants, each precision in its place.
+        """Measure latencies, find the front, choose; return the variants, sorted by precision.
 
         Args:
             max_loss: the largest loss allowed; None: nothing is chosen.

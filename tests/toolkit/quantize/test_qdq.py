@@ -165,6 +165,26 @@ def test_constants_are_folded_since_weights_among_them_would_get_one_scale(tmp_p
     assert ours_db > theirs_db + 3.0
 
 
+def test_a_bias_with_a_batch_axis_is_taken() -> None:
+    """scikit-learn's layers have one; ONNX Runtime's adjustment for int32 biases fails on it."""
+    random = np.random.default_rng(3)
+    proto = build(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["m"]),
+            helper.make_node("Add", ["m", "b"], ["y"]),
+        ],
+        {"x": (1, 8)},
+        {"y": (1, 4)},
+        {
+            "w": random.normal(size=(8, 4)).astype(np.float32),
+            "b": random.normal(size=(1, 4)).astype(np.float32),
+        },
+    )
+    feeds = samples("x", 1, 8)
+
+    assert quality_db(proto, quantize_qdq(proto, feeds=feeds), feeds) > 25.0
+
+
 def test_a_model_without_weights_is_refused() -> None:
     proto = build([helper.make_node("Relu", ["x"], ["y"])], {"x": (1, 4)}, {"y": (1, 4)})
 
