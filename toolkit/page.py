@@ -19,8 +19,9 @@ h1 { font-size: 1.6rem; margin: 0; }
 h2 { font-size: 1.15rem; margin: 2.4rem 0 .6rem; }
 p { margin: .4rem 0; }
 .lead, figcaption, caption { color: var(--soft); }
-.good { color: var(--good); font-weight: 600; }
-.bad { color: var(--bad); font-weight: 600; }
+.good, .bad { font-weight: 600; white-space: nowrap; }
+.good { color: var(--good); }
+.bad { color: var(--bad); }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: .6rem;
   margin: 1.2rem 0; }
 dl > div { background: var(--card); border-radius: 6px; padding: .55rem .8rem; }
@@ -38,7 +39,7 @@ caption { text-align: left; font-size: .88rem; padding-bottom: .3rem; }
 th, td { text-align: left; padding: .32rem .9rem .32rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; overflow-wrap: anywhere; }
 thead th { color: var(--soft); font-weight: 500; overflow-wrap: normal; }
-tbody th { font-weight: 600; }
+tbody th { font-weight: 600; min-width: 5.5rem; }
 .number { text-align: right; white-space: nowrap; }
 @media print {
   :root { color-scheme: light; --ink: #000; --soft: #444; --page: #fff; --line: #ccc;

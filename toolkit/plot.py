@@ -22,6 +22,8 @@ BLUE: Final = "#0072b2"
 RED: Final = "#d55e00"
 GREEN: Final = "#009e73"
 PURPLE: Final = "#a3548a"
+SKY: Final = "#56b4e9"
+OCHRE: Final = "#c48a00"
 GREY: Final = "#8a8f98"
 BAND: Final = "#c3d9e8"
 INK: Final = "#22262b"
@@ -117,6 +119,8 @@ def draw_counts(
     return shares
 
 
-def note(axes: "Axes", text: str, place: tuple[float, float], **where: Any) -> None:
-    """Write a text to the right of a place."""
-    axes.annotate(text, place, (5, 0), textcoords="offset points", va="center", **where)
+def note(
+    axes: "Axes", text: str, place: tuple[float, float], *, lift_points: float = 0.0, **where: Any
+) -> None:
+    """Write a text to the right of a place, ``lift_points`` above it."""
+    axes.annotate(text, place, (5, lift_points), textcoords="offset points", va="center", **where)

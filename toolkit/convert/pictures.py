@@ -18,7 +18,10 @@ Int64Array = npt.NDArray[np.int64]
 
 _KIB: Final = 1024
 _BINS: Final = 60
-_COLORS: Final = (plot.BLUE, plot.RED, plot.GREEN, plot.PURPLE, plot.GREY)
+_NOTE_HEIGHTS: Final = (0, 9, -9, 18, -18)  # points
+_COLORS: Final = (
+    plot.BLUE, plot.RED, plot.GREEN, plot.PURPLE, plot.GREY, plot.SKY, plot.OCHRE, plot.INK,
+)  # fmt: skip
 _MAX_CLASSES: Final = 20  # a matrix of more has no room for its numbers
 
 
@@ -58,7 +61,7 @@ def draw_front(points: Sequence[Point], *, loss: str, max_loss: float | None) ->
     """
     figure = plot.figure(3.4)
     left, right = figure.subplots(1, 2, sharey=True)
-    for point in points:
+    for place, point in enumerate(sorted(points, key=lambda point: point.size_bytes)):
         color = plot.BLUE if point.is_chosen else plot.INK if point.is_on_front else plot.GREY
         for axes, x in ((left, point.size_bytes / _KIB), (right, point.latency_ms)):
             axes.errorbar(
@@ -66,7 +69,9 @@ def draw_front(points: Sequence[Point], *, loss: str, max_loss: float | None) ->
                 fmt="o" if point.is_on_front else "x", color=color, markersize=6,
                 elinewidth=1, capsize=3,
             )  # fmt: skip
-            plot.note(axes, point.name, (x, point.loss), color=color)
+            # Variants of one size and loss would write over one another.
+            height = _NOTE_HEIGHTS[place % len(_NOTE_HEIGHTS)]
+            plot.note(axes, point.name, (x, point.loss), color=color, lift_points=height)
     for axes, name in (
         (left, "file size (KiB), logarithmic"),
         (right, "latency (ms), logarithmic"),
@@ -75,7 +80,7 @@ def draw_front(points: Sequence[Point], *, loss: str, max_loss: float | None) ->
             axes.axhline(max_loss, color=plot.RED, linewidth=1, linestyle="--")
         axes.set_xscale("log")
         _widen(axes)
-        axes.set_xlabel(f"{name}, logarithmic")
+        axes.set_xlabel(name)
     left.set_ylabel(loss)
     return figure
 
@@ -119,6 +124,8 @@ def draw_outputs(outputs: Mapping[str, Float32Array]) -> "Figure":
     Args:
         outputs: "original" and the variants to the values of one output, any shape, finite.
     """
+    from matplotlib.ticker import StrMethodFormatter
+
     everything = np.concatenate([values.ravel() for values in outputs.values()])
     low, high = float(everything.min()), float(everything.max())
     bins = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
@@ -131,6 +138,7 @@ def draw_outputs(outputs: Mapping[str, Float32Array]) -> "Figure":
         axes.stairs(counts, bins, label=name, color=color, linewidth=width)
     axes.set_yscale("symlog")
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.set(xlabel="output", ylabel="values (logarithmic)")
     axes.legend(ncols=len(outputs), loc="lower left", bbox_to_anchor=(0, 1))
     return figure

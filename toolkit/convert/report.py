@@ -15,7 +15,7 @@ from toolkit.convert.interface import Restoration
 from toolkit.evaluate.bootstrap import Interval
 from toolkit.evaluate.comparison import Comparison
 from toolkit.evaluate.target import TargetCheck
-from toolkit.evaluate.tensors import TensorError
+from toolkit.evaluate.tensors import TensorError, worst
 from toolkit.quantize.recipe import Precision
 
 SCHEMA_VERSION: Final = 2
@@ -194,9 +194,7 @@ class Report:
                     for check in variant.targets
                 ],
             },
-            "worst_tensors": [
-                asdict(tensor) for tensor in sorted(variant.tensors, key=lambda t: t.sqnr_db)
-            ][:_WORST],
+            "worst_tensors": [asdict(tensor) for tensor in worst(variant.tensors, count=_WORST)],
             "float_layers": list(variant.float_layers),
         }
 

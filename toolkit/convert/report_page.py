@@ -110,20 +110,22 @@ def _variants(report: Json) -> str:
                 as_size(variant["size_bytes"]),
                 _number(variant["sqnr_db"], ".1f"),
                 _number(variant["max_abs_error"], ".2g"),
-                _number(variant["cosine"], ".6f"),
                 as_share(variant["top1_agreement"]),
                 _number(variant["metric"], ".4g"),
                 _interval(variant["loss"]),
                 _number(variant["latency_ms"], ".3f"),
-                variant["reason"] or "",
             )
         )
     header = (
-        "precision", "", "size", "SQNR dB", "max error", "cosine", "same class",
-        report["metric"]["name"] or "metric", loss_name, "p50 ms here", "why not",
+        "precision", "", "size", "SQNR dB", "max error", "same class",
+        report["metric"]["name"] or "metric", loss_name, "p50 ms here",
     )  # fmt: skip
     what = "Against the original; the interval is of a paired bootstrap over recordings"
-    parts = [table(what, header, rows, numbers=range(2, 10))]
+    reasons = [(v["precision"], v["reason"]) for v in report["variants"] if v["reason"]]
+    parts = [
+        table(what, header, rows, numbers=range(2, 9)),
+        table("Not delivered", ("precision", "why"), reasons),
+    ]
     if points := _points(report):
         parts.insert(
             0,
@@ -246,35 +248,40 @@ def _confusions(report: Json, evidence: Evidence) -> str:
 def _boards(report: Json) -> str:
     parts = []
     for board in report["boards"]:
+        answers = board["variants"]
+        resources = list(dict.fromkeys(f["what"] for a in answers for f in a["findings"]))
         rows = []
-        for answer in board["variants"]:
-            name = answer["precision"]
-            latency = answer["latency"]
-            told = answer.get("reason") or ("" if latency is None else latency["method"])
-            rows.append((name, "all", "", "", "", _fitness(answer["verdict"]), told))
-            rows += [_finding(name, finding) for finding in answer["findings"]]
-        header = ("precision", "resource", "needs", "has", "margin", "verdict", "how it is known")
-        parts.append(table(f"{board['name']} ({board['id']})", header, rows, numbers=(2, 3, 4)))
-    return section("Boards", *parts) if parts else ""
+        for answer in answers:
+            found = {finding["what"]: finding for finding in answer["findings"]}
+            cells = [_finding(found[name]) if name in found else None for name in resources]
+            rows.append((answer["precision"], _fitness(answer["verdict"]), *cells, _advice(answer)))
+        header = ("precision", "verdict", *resources, "what would help")
+        parts.append(table(f"{board['name']} ({board['id']})", header, rows))
+    if not parts:
+        return ""
+    known = "<p>How each need was found is in report.json, or told by 'ferrule fit'.</p>\n"
+    return section("Boards", *parts, known)
 
 
-def _finding(precision: str, finding: Json) -> tuple[Any, ...]:
+def _finding(finding: Json) -> str:
     if "needs_bytes" in finding:
-        sizes = [as_size(finding[key]) for key in ("needs_bytes", "has_bytes", "margin_bytes")]
+        said = f"{as_size(finding['needs_bytes'])} of {as_size(finding['has_bytes'])}"
     else:
-        sizes = [finding["needs"], finding["has"], ""]
-    known = finding["method"]
-    if finding["verdict"] in {"tight", "does not fit"}:
-        known += f"; {finding['advice']}"
-    return (precision, finding["what"], *sizes, _fitness(finding["verdict"]), known)
+        said = f"{finding['needs']}: {finding['has']}"
+    return mark(said, is_good=False) if finding["verdict"] == "does not fit" else said
+
+
+def _advice(answer: Json) -> str:
+    if answer.get("reason"):
+        return str(answer["reason"])
+    return "; ".join(f["advice"] for f in answer["findings"] if f["verdict"] in _WANTING)
+
+
+_WANTING: Final = ("tight", "does not fit")
 
 
 def _fitness(verdict: str) -> str:
-    return (
-        mark(verdict, is_good=True)
-        if verdict == "fits"
-        else (mark(verdict, is_good=False) if verdict == "does not fit" else verdict)
-    )
+    return mark(verdict, is_good=verdict == "fits") if verdict != "tight" else verdict
 
 
 def _origin(report: Json) -> str:
