@@ -22,7 +22,7 @@ find_python() {
     done
 }
 
-stamp=$(cat locks/development.txt toolkit/environment/*.txt pyproject.toml setup.py bootstrap.sh \
+stamp=$(cat locks/development.txt locks/models.txt toolkit/environment/*.txt pyproject.toml setup.py bootstrap.sh \
     c_ext/build_native.py c_ext/include/*/*.h c_ext/src/* | cksum)
 if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     exit 0
@@ -44,6 +44,7 @@ echo "bootstrap: .venv with $("$python" --version)" >&2
 rm -f .venv/stamp
 .venv/bin/python -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear .venv
 .venv/bin/python -m pip install --quiet --require-hashes -r locks/development.txt
+.venv/bin/python -m pip install --quiet --require-hashes --no-deps -r locks/models.txt
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 .venv/bin/ferrule environment install converter
 .venv/bin/ferrule environment install tflite ||

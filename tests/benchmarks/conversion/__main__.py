@@ -94,7 +94,7 @@ def _table(report: dict[str, Any]) -> Iterator[str]:
 
 def _runtime(checks: Sequence[dict[str, Any]]) -> str:
     if not checks:
-        return "not for it"
+        return "-"
     return "; ".join("differs" if check["reason"] else "the same" for check in checks)
 
 

@@ -1,4 +1,3 @@
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +5,7 @@ import onnx
 import pytest
 from onnx import helper
 
+from tests.benchmarks.conversion.cases import packaged
 from tests.toolkit.convert import onnx_models as models
 from toolkit.convert import onnx_model
 from toolkit.convert.errors import (
@@ -89,10 +89,7 @@ def test_load_finds_control_flow_in_control_flow_and_in_functions(tmp_path: Path
 
 
 def test_load_refuses_control_flow_whatever_the_file_is_called() -> None:
-    package = find_spec("silero_vad")
-    if package is None or package.origin is None:
-        pytest.skip("silero-vad is not installed; pip install --no-deps silero-vad")
-    path = Path(package.origin).with_name("data") / "silero_vad_16k_op15.onnx"
+    path = packaged("silero_vad", "data", "silero_vad_16k_op15.onnx")
 
     with pytest.raises(UnsupportedOperatorError, match=r"If \(node '/model/decoder/If', \d+ in"):
         onnx_model.load(path)
