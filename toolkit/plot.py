@@ -51,6 +51,12 @@ _STYLE: Final[dict[Any, Any]] = {
 }
 
 
+def prepare() -> None:
+    """Import what draws: half a second that can pass while something else is waited for."""
+    import matplotlib.backends.backend_svg
+    import matplotlib.figure  # noqa: F401 imported to be there
+
+
 def figure(height_in: float) -> "Figure":
     """Return an empty figure of the common width."""
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import aligner, calls, inspection, machine
+from tests.benchmarks import aligner, calls, machine, models
 from tests.benchmarks.core import Core, accept
 from tests.benchmarks.figure import Figure, table, to_json
 
@@ -42,7 +42,7 @@ def _measured(core: Core, *, is_quick: bool) -> Iterator[Figure]:
     yield from core.instructions()
     yield from calls.figures(rounds=5 if is_quick else 51)
     yield from aligner.figures(seconds=2 if is_quick else 10, rounds=3 if is_quick else 25)
-    yield from inspection.figures(rounds=5)
+    yield from models.figures(rounds=5)
 
 
 def _kept(figures: Iterator[Figure], kept: list[Figure]) -> Iterator[Figure]:

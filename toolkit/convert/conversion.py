@@ -21,6 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from toolkit import plot
 from toolkit.board.board import Board
 from toolkit.convert import float_model
 from toolkit.convert.delivery import Delivery
@@ -198,9 +199,7 @@ class _Work:
         orders = [self._order(precision) for precision in dict.fromkeys(precisions)]
         names = ", ".join(str(order.precision) for order in orders)
         self.say(f"making and running {names}")
-        outcomes = self.scheduler.run(make, self.material, orders)
-        for done, (number, outcome) in enumerate(outcomes, start=1):
-            precision = orders[number].precision
+        for done, (precision, outcome) in enumerate(self._outcomes(orders), start=1):
             made = (
                 Made(precision, reason=outcome.reason) if isinstance(outcome, Failure) else outcome
             )
@@ -210,6 +209,16 @@ class _Work:
             if variant.file is not None:
                 self.delivery.deliver(variant, made.content, self.judge.golden(made))
             self.say(f"{precision}: {variant.status} ({done} of {len(orders)})")
+
+    def _outcomes(self, orders: Sequence[Order]) -> Iterator[tuple[Precision, Made | Failure]]:
+        """Yield what becomes of each order as it is ready."""
+        for order in orders:
+            if order.precision is Precision.FP32:
+                yield order.precision, self.judge.floating
+        rest = [order for order in orders if order.precision is not Precision.FP32]
+        if rest:
+            for number, outcome in self.scheduler.run(make, self.material, rest):
+                yield rest[number].precision, outcome
 
     def _order(self, precision: Precision) -> Order:
         content = self.journal.load(self.material.file_name(precision))
@@ -257,6 +266,7 @@ def _run_and_convert(
     say("converting to float32, running the original")
     with ThreadPoolExecutor(max_workers=1) as background:
         running = background.submit(_run, case)
+        background.submit(plot.prepare)
         lowered = float_model.lower_original(original, limits=options.limits)
         reference = running.result()
     floating = float_model.restore_ends(
