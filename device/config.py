@@ -119,6 +119,16 @@ class BrokerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class HardwareConfig:
+    """What the board is, for bundles that ask; empty or 0: not said."""
+
+    vendor: str
+    device_class: str
+    board: str  # its id in boards/
+    ram_limit_bytes: int  # what a flow may take
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """A checked ``device.toml``."""
 
@@ -126,6 +136,7 @@ class DeviceConfig:
     site: str
     ports: Mapping[str, PortConfig]
     broker: BrokerConfig | None
+    hardware: HardwareConfig
 
 
 def parse_flow(text: str, /, *, where: str = "flow.toml") -> Flow:
@@ -171,10 +182,25 @@ def parse_device(text: str, /, *, where: str = "device.toml") -> DeviceConfig:
         broker = BrokerConfig(host, port, _topic(mqtt, "root", "ferrule"))
     mqtt.finish()
     device = DeviceConfig(
-        _topic_level(top, "id"), _topic_level(top, "site", "default"), ports, broker
+        _topic_level(top, "id"),
+        _topic_level(top, "site", "default"),
+        ports,
+        broker,
+        _hardware(top.table("hardware")),
     )
     top.finish()
     return device
+
+
+def _hardware(table: Table) -> HardwareConfig:
+    hardware = HardwareConfig(
+        table.string("vendor", ""),
+        table.string("class", ""),
+        table.string("board", ""),
+        table.integer("ram_mib", 0) << 20,
+    )
+    table.finish()
+    return hardware
 
 
 def _check_schema(top: Table) -> None:

@@ -61,6 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("bundle", type=Path, help="a file from 'ferrule bundle create'")
     install.set_defaults(run=_install)
 
+    trust = verbs.add_parser("trust", help="show, add or remove the keys that may sign bundles")
+    trust.add_argument("root", type=Path, help="the board's folder")
+    trust.add_argument(
+        "key", type=Path, nargs="?", metavar="KEY", help="trust this public key (.pub)"
+    )
+    trust.add_argument(
+        "--remove", type=_key_id, metavar="ID", help="trust the key of this id no more"
+    )
+    trust.set_defaults(run=_trust)
+
     status = verbs.add_parser("status", help="show what runs and what was lost")
     status.add_argument("root", type=Path, help="the board's folder")
     status.add_argument("--json", action="store_true", help="print the whole status as JSON")
@@ -91,6 +101,13 @@ def _count(text: str) -> int:
     return value
 
 
+def _key_id(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no key id in hexadecimal") from error
+
+
 def _positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
@@ -115,20 +132,57 @@ def _run(parsed: argparse.Namespace) -> ExitCode:
 
 
 def _install(parsed: argparse.Namespace) -> ExitCode:
+    from device.facts import read_facts
     from device.pipeline import Model
-    from device.store.bundle import MAX_BUNDLE_BYTES, decode
-    from device.store.bundles import BundleStore, NoBundleError
+    from device.runtime import read_device
+    from device.store.bundle import decode
+    from device.store.bundles import BundleStore
+    from device.store.manifest import MAX_BUNDLE_BYTES
+    from device.store.requirements import unmet
     from device.store.storage import Storage
 
-    try:
-        with parsed.bundle.open("rb") as file:
-            data = file.read(MAX_BUNDLE_BYTES + 1)
-    except OSError as error:
-        raise NoBundleError(f"{parsed.bundle}: cannot be read ({error.strerror})") from error
-    Model.load(decode(data, where=str(parsed.bundle)))
-    bundle = BundleStore(Storage(parsed.root)).install(data, where=str(parsed.bundle))
+    where = str(parsed.bundle)
+    data = _read(parsed.bundle, MAX_BUNDLE_BYTES + 1)
+    store = BundleStore(Storage(parsed.root))
+    bundle = decode(data, store.keys.load(), where=where)
+    for refusal in unmet(bundle.manifest, read_facts(read_device(parsed.root)), where=where):
+        raise refusal
+    Model.load(bundle)
+    store.install(data, where=where)
     sys.stdout.write(f"{bundle.manifest.name} {bundle.manifest.version} is active\n")
     return ExitCode.OK
+
+
+def _trust(parsed: argparse.Namespace) -> ExitCode:
+    from device.store.keys import MAX_KEY_FILE_BYTES, KeyStore, decode_public_key
+    from device.store.storage import Storage
+
+    keys = KeyStore(Storage(parsed.root))
+    if parsed.key is not None:
+        content = _read(parsed.key, MAX_KEY_FILE_BYTES)
+        keys.add(decode_public_key(content, where=str(parsed.key)))
+    if parsed.remove is not None:
+        keys.remove(parsed.remove)
+    identities = keys.load().key_ids
+    for identity in identities:
+        sys.stdout.write(f"{identity.hex()} is trusted\n")
+    if not identities:
+        sys.stdout.write("no key is trusted; name a public key to trust it\n")
+    for name in keys.damaged():
+        sys.stdout.write(f"{name} is damaged and not trusted\n")
+    return ExitCode.OK
+
+
+def _read(path: Path, limit_bytes: int) -> bytes:
+    from device.store.errors import FileAbsentError
+
+    try:
+        with path.open("rb") as file:
+            return file.read(limit_bytes)
+    except OSError as error:
+        raise FileAbsentError(
+            f"{path}: cannot be read ({error.strerror}); check the path"
+        ) from error
 
 
 def _status(parsed: argparse.Namespace) -> ExitCode:

@@ -26,7 +26,8 @@ from device.preprocess.chain import Chain, RejectedWindowError
 from device.result import Result
 from device.sinks.sink import Sink
 from device.sources.events import Samples, SegmentStart, Source
-from device.store.bundle import FLOW_PART, MODEL_PART, Bundle, BundleError
+from device.store.bundle import FLOW_PART, MODEL_PART, Bundle
+from device.store.errors import BundleError
 
 _LATENCIES: Final = 4096  # results that the percentiles are taken over
 _IDLE_S: Final = 0.05  # how long to rest when no source can be waited for

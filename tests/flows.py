@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from device.core import frame
 from device.core.messages import Samples, Segment
+from tests.keys import signed
 from tests.toolkit.quantize.tflite_models import matrix_product
-from toolkit.bundle.create import encode
 
 WINDOW = 4
 COLUMNS = 3
@@ -80,7 +80,7 @@ def bundle_bytes(
         "flow.toml": (flow_text() if flow is None else flow).encode(),
         "model.tflite": model_bytes(gain=gain),
     }
-    return encode("press", version, sequence, parts)
+    return signed("press", version, sequence, parts)
 
 
 def samples_frame(

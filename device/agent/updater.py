@@ -28,8 +28,9 @@ from device.errors import DeviceError
 from device.infer.engine import ModelError
 from device.pipeline import Model, Pipeline
 from device.sources.events import Source
-from device.store.bundle import MAX_BUNDLE_BYTES, BundleError
 from device.store.bundles import BundleStore, WrongDigestError
+from device.store.errors import BundleError
+from device.store.manifest import MAX_BUNDLE_BYTES
 from device.store.storage import StorageError, StorageFile
 from device.toml import ConfigError
 

@@ -34,6 +34,16 @@ def describe_runtime() -> str:
     return f"{package} {version(package)}"
 
 
+def runtime_version() -> str:
+    """Return the version of LiteRT; empty for tflite-runtime, whose numbers are of another kind.
+
+    Raises:
+        EngineMissingError: no runtime is installed.
+    """
+    package, number = describe_runtime().split(" ", 1)
+    return number if package == "ai-edge-litert" else ""
+
+
 def tensor_spec(detail: Mapping[str, Any], /) -> TensorSpec:
     """Return the facts of one tensor from what the interpreter tells of it."""
     scale, zero_point = detail["quantization"]

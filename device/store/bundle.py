@@ -1,79 +1,190 @@
-"""The bundle: one file, a manifest first, then the parts it names; bit by bit in docs/BUNDLE.md."""
+"""The bundle: one file, a signed manifest first, then the parts it names; see docs/BUNDLE.md.
+
+Rules:
+ * Before the signature of its manifest is verified, nothing of a file is parsed but sizes.
+ * What is taken from a file was named by that manifest: its size, and its digest.
+"""
 
 import hashlib
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from device.errors import DeviceError
-from device.exit_code import ExitCode
+from device.store.envelope import TrustedKeys, decode_envelope
+from device.store.errors import BundleError
+from device.store.manifest import (
+    MAX_BUNDLE_BYTES,
+    MAX_MANIFEST_BYTES,
+    Manifest,
+    decode_manifest,
+)
 
-MAGIC: Final = b"FERRULE\x01"
-HEADER: Final = struct.Struct("<8sI")  # magic, manifest size in bytes
-SCHEMA: Final = 1
-MAX_MANIFEST_BYTES: Final = 65_536
-MAX_BUNDLE_BYTES: Final = 256 * 1024 * 1024
-MAX_PARTS: Final = 16
-MAX_NAME_CHARACTERS: Final = 200
+MAGIC: Final = b"FERRULE\x02"
+HEADER: Final = struct.Struct("<8sB3sI")  # magic, kind, zeros, envelope size in bytes
+WHOLE: Final = 0  # the parts follow the envelope
+DELTA: Final = 1  # DELTA_HEADER and a patch follow it
+# base digest, patch digest, patch size in bytes, RAM that applying it takes in bytes
+DELTA_HEADER: Final = struct.Struct("<32s32sII")
+MAX_ENVELOPE_BYTES: Final = MAX_MANIFEST_BYTES + 256
+MAX_PATCH_OVERHEAD_BYTES: Final = 4096  # by which a patch may exceed the parts that it makes
 FLOW_PART: Final = "flow.toml"
 MODEL_PART: Final = "model.tflite"
-
-
-class BundleError(DeviceError, ValueError):
-    """A file is no bundle, or not the one its manifest describes."""
-
-    exit_code = ExitCode.VERIFICATION
-
-    def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"{where}: {reason}; get the bundle again")
-        self.where = where
-        self.reason = reason
+GOLDEN_PART: Final = "golden.cbor"
+_ZEROS: Final = bytes(3)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One file inside a bundle."""
+class DeltaHeader:
+    """What a delta bundle says of its patch.
 
-    name: str
+    The manifest's signature does not cover it: it is bounded by what is signed, and what the patch
+    makes is verified against the signed digests.
+
+    Attributes:
+        base_digest: of the whole bundle file that the patch applies to, 32 bytes.
+        patch_digest: SHA-256 of the patch, 32 bytes.
+        patch_bytes: its size.
+        ram_needed_bytes: what applying it takes.
+    """
+
+    base_digest: bytes
+    patch_digest: bytes
+    patch_bytes: int
+    ram_needed_bytes: int
+
+    def encode(self) -> bytes:
+        """Return it as it stands in the file."""
+        return DELTA_HEADER.pack(
+            self.base_digest, self.patch_digest, self.patch_bytes, self.ram_needed_bytes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What stands before a bundle's parts or its patch.
+
+    Attributes:
+        manifest: what the bundle says of itself.
+        envelope: the manifest and its signature, encoded.
+        size_bytes: where the parts or the patch begin.
+        delta: what is said of the patch; None in a whole bundle.
+        key_id: of the key that signed the manifest.
+    """
+
+    manifest: Manifest
+    envelope: bytes
     size_bytes: int
-    sha256: bytes
+    delta: DeltaHeader | None
+    key_id: bytes
 
+    @property
+    def file_bytes(self) -> int:
+        """The size that the whole file has."""
+        body_bytes = self.manifest.parts_bytes if self.delta is None else self.delta.patch_bytes
+        return self.size_bytes + body_bytes
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a bundle says of itself before its data."""
-
-    name: str
-    version: str
-    sequence: int
-    parts: tuple[Part, ...]
+    def whole(self) -> bytes:
+        """Return the head of the whole bundle; the parts that a patch makes complete the file."""
+        return encode_header(WHOLE, self.envelope) + self.envelope
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle whose every part has the digest that the manifest gives."""
+    """A whole bundle whose every part has the digest that the manifest gives."""
 
-    manifest: Manifest
+    head: Head
     digest: bytes  # SHA-256 of the whole file, 32 bytes
     parts: Mapping[str, bytes]
 
+    @property
+    def manifest(self) -> Manifest:
+        """What the bundle says of itself."""
+        return self.head.manifest
 
-def decode(data: bytes, /, *, where: str = "bundle") -> Bundle:
-    """Return the bundle in ``data``.
+
+@dataclass(frozen=True, slots=True)
+class DeltaBundle:
+    """A delta bundle whose patch has the digest that its header gives."""
+
+    head: Head
+    header: DeltaHeader
+    digest: bytes  # SHA-256 of the whole file, 32 bytes
+    patch: bytes
+
+
+def encode_header(kind: int, envelope: bytes, /) -> bytes:
+    """Return the first bytes of a bundle of this kind with this envelope."""
+    return HEADER.pack(MAGIC, kind, _ZEROS, len(envelope))
+
+
+def decode_head(
+    prefix: bytes, keys: TrustedKeys | None, /, *, where: str = "bundle"
+) -> Head | None:
+    """Return a bundle's head as soon as its bytes are there.
+
+    Args:
+        prefix: the file's first bytes, as many as have come.
+        keys: one of them must have signed; None verifies nothing and is only for looking at a file,
+            or for one that was verified when it came.
+        where: what messages call it.
+
+    Returns:
+        The head; None while more bytes are needed.
+
+    Raises:
+        SignatureError: the manifest is not signed by one of the keys.
+        BundleError: the head is not as docs/BUNDLE.md says.
+    """
+    if not MAGIC.startswith(prefix[: len(MAGIC)]):
+        raise BundleError(where, "not a bundle of this version")
+    if len(prefix) < HEADER.size:
+        return None
+    _, kind, zeros, envelope_bytes = HEADER.unpack_from(prefix)
+    if kind not in {WHOLE, DELTA} or zeros != _ZEROS:
+        raise BundleError(where, f"a bundle of kind {kind} is not known")
+    if envelope_bytes > MAX_ENVELOPE_BYTES:
+        raise BundleError(where, f"an envelope of {envelope_bytes} bytes is over the limit")
+    end_bytes = HEADER.size + envelope_bytes
+    if len(prefix) < end_bytes:
+        return None
+    encoded = prefix[HEADER.size : end_bytes]
+    envelope = decode_envelope(encoded, where=where)
+    if keys is not None:
+        keys.verify(envelope, where=where)
+    manifest = decode_manifest(envelope.payload, where=where)
+    if kind == WHOLE:
+        return Head(manifest, encoded, end_bytes, None, envelope.key_id)
+    if len(prefix) < end_bytes + DELTA_HEADER.size:
+        return None
+    delta = DeltaHeader(*DELTA_HEADER.unpack_from(prefix, end_bytes))
+    if delta.patch_bytes > manifest.parts_bytes + MAX_PATCH_OVERHEAD_BYTES:
+        raise BundleError(where, f"a patch of {delta.patch_bytes} bytes is over the limit")
+    return Head(manifest, encoded, end_bytes + DELTA_HEADER.size, delta, envelope.key_id)
+
+
+def decode(data: bytes, keys: TrustedKeys | None, /, *, where: str = "bundle") -> Bundle:
+    """Return the whole bundle in ``data``.
 
     Args:
         data: the whole file.
+        keys: as in ``decode_head``.
         where: what messages call it.
 
     Raises:
-        BundleError: the header, the manifest or a part is not as docs/BUNDLE.md says.
+        SignatureError: the manifest is not signed by one of the keys.
+        BundleError: the head or a part is not as docs/BUNDLE.md says, or it is a delta.
     """
-    if len(data) > MAX_BUNDLE_BYTES:
-        raise BundleError(where, f"over {MAX_BUNDLE_BYTES} bytes")
-    manifest, offset_bytes = decode_manifest(data, where=where)
+    head = _whole_head(data, keys, where)
+    if head.delta is not None:
+        raise BundleError(
+            where,
+            "it is a delta",
+            advice="apply it to its base with 'ferrule delta apply'",
+        )
     parts = {}
-    for part in manifest.parts:
+    offset_bytes = head.size_bytes
+    for part in head.manifest.parts:
         content = data[offset_bytes : offset_bytes + part.size_bytes]
         if len(content) != part.size_bytes:
             raise BundleError(
@@ -85,92 +196,26 @@ def decode(data: bytes, /, *, where: str = "bundle") -> Bundle:
         offset_bytes += part.size_bytes
     if offset_bytes != len(data):
         raise BundleError(where, f"{len(data) - offset_bytes} bytes follow the last part")
-    return Bundle(manifest, hashlib.sha256(data).digest(), parts)
+    return Bundle(head, hashlib.sha256(data).digest(), parts)
 
 
-def decode_manifest(data: bytes, /, *, where: str = "bundle") -> tuple[Manifest, int]:
-    """Return the manifest and the offset of the first part in bytes.
+def decode_delta(data: bytes, keys: TrustedKeys | None, /, *, where: str = "bundle") -> DeltaBundle:
+    """Return the delta bundle in ``data``; arguments and errors as for ``decode``."""
+    head = _whole_head(data, keys, where)
+    if head.delta is None:
+        raise BundleError(where, "it is a whole bundle, no delta", advice="install it as it is")
+    patch = data[head.size_bytes :]
+    if len(patch) != head.delta.patch_bytes:
+        raise BundleError(where, f"the patch has {len(patch)} of {head.delta.patch_bytes} bytes")
+    if hashlib.sha256(patch).digest() != head.delta.patch_digest:
+        raise BundleError(where, "the digest of the patch does not match")
+    return DeltaBundle(head, head.delta, hashlib.sha256(data).digest(), patch)
 
-    Raises:
-        BundleError: header or manifest are not as docs/BUNDLE.md says.
-    """
-    import cbor2
 
-    if len(data) < HEADER.size:
+def _whole_head(data: bytes, keys: TrustedKeys | None, where: str) -> Head:
+    if len(data) > MAX_BUNDLE_BYTES:
+        raise BundleError(where, f"over {MAX_BUNDLE_BYTES} bytes")
+    head = decode_head(data, keys, where=where)
+    if head is None:
         raise BundleError(where, f"{len(data)} bytes are too few for a bundle")
-    magic, manifest_bytes = HEADER.unpack_from(data)
-    if magic != MAGIC:
-        raise BundleError(where, "not a bundle of this version")
-    if manifest_bytes > MAX_MANIFEST_BYTES:
-        raise BundleError(where, f"a manifest of {manifest_bytes} bytes is over the limit")
-    end_bytes = HEADER.size + manifest_bytes
-    encoded = data[HEADER.size : end_bytes]
-    if len(encoded) != manifest_bytes:
-        raise BundleError(where, "the file ends inside the manifest")
-    try:
-        fields = cbor2.loads(encoded)
-    except (cbor2.CBORDecodeError, RecursionError) as error:
-        raise BundleError(where, f"the manifest is no CBOR ({error})") from error
-    manifest = _manifest(fields, where)
-    if encode_manifest(manifest) != encoded:
-        raise BundleError(where, "the manifest is not in deterministic CBOR")
-    return manifest, end_bytes
-
-
-def encode_manifest(manifest: Manifest, /) -> bytes:
-    """Return a manifest in the deterministic CBOR of RFC 8949 section 4.2.1."""
-    import cbor2
-
-    return cbor2.dumps(
-        {
-            "schema": SCHEMA,
-            "name": manifest.name,
-            "version": manifest.version,
-            "sequence": manifest.sequence,
-            "parts": [
-                {"name": part.name, "size": part.size_bytes, "sha256": part.sha256}
-                for part in manifest.parts
-            ],
-        },
-        canonical=True,
-    )
-
-
-def _manifest(fields: Any, where: str) -> Manifest:
-    values = _fields(
-        fields,
-        {"schema": int, "name": str, "version": str, "sequence": int, "parts": list},
-        where,
-        "manifest",
-    )
-    if values["schema"] != SCHEMA:
-        raise BundleError(where, f"manifest schema {values['schema']} is not {SCHEMA}")
-    if not 0 <= values["sequence"] < 2**63:
-        raise BundleError(where, f"sequence {values['sequence']} is out of range")
-    for text in (values["name"], values["version"]):
-        if not text.isprintable() or len(text) > MAX_NAME_CHARACTERS:
-            raise BundleError(where, "name or version is too long or not printable")
-    if len(values["parts"]) > MAX_PARTS:
-        raise BundleError(where, f"{len(values['parts'])} parts, at most {MAX_PARTS} are allowed")
-    parts = tuple(_part(part, where) for part in values["parts"])
-    if len({part.name for part in parts}) != len(parts):
-        raise BundleError(where, "two parts have one name")
-    return Manifest(values["name"], values["version"], values["sequence"], parts)
-
-
-def _part(fields: Any, where: str) -> Part:
-    values = _fields(fields, {"name": str, "size": int, "sha256": bytes}, where, "part")
-    if not values["name"].isprintable() or len(values["name"]) > MAX_NAME_CHARACTERS:
-        raise BundleError(where, "a part's name is too long or not printable")
-    if not 0 <= values["size"] <= MAX_BUNDLE_BYTES:
-        raise BundleError(where, f"part {values['name']!r} has size {values['size']}")
-    return Part(values["name"], values["size"], values["sha256"])
-
-
-def _fields(fields: Any, types: Mapping[str, type], where: str, what: str) -> dict[str, Any]:
-    if not isinstance(fields, dict) or fields.keys() != types.keys():
-        raise BundleError(where, f"a {what} has exactly the fields {', '.join(types)}")
-    for name, kind in types.items():
-        if type(fields[name]) is not kind:
-            raise BundleError(where, f"{what}: {name} is no {kind.__name__}")
-    return fields
+    return head

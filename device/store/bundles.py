@@ -14,7 +14,10 @@ from typing import Final
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
-from device.store.bundle import MAX_BUNDLE_BYTES, Bundle, BundleError, decode
+from device.store.bundle import Bundle, decode
+from device.store.errors import BundleError
+from device.store.keys import KeyStore
+from device.store.manifest import MAX_BUNDLE_BYTES
 from device.store.storage import Storage, StorageError, StorageFile
 
 _DIRECTORY: Final = "bundles"
@@ -38,10 +41,11 @@ class BundleStore:
 
     def __init__(self, storage: Storage, /) -> None:
         self._storage = storage
+        self.keys = KeyStore(storage)
         storage.make_directory(_DIRECTORY)
 
     def active(self) -> Bundle:
-        """Return the active bundle, verified.
+        """Return the active bundle; its signature was verified when it came.
 
         Raises:
             NoBundleError: none was ever made active.
@@ -56,7 +60,7 @@ class BundleStore:
         path = self._storage.path(_file(names[0]))
         if not path.is_file():
             raise BundleError(str(path), "the active bundle's file is not there")
-        bundle = decode(self._storage.read(_file(names[0])), where=str(path))
+        bundle = decode(self._storage.read(_file(names[0])), None, where=str(path))
         if bundle.digest.hex() != names[0]:
             raise BundleError(str(path), "the file's digest is not its name")
         return bundle
@@ -80,7 +84,7 @@ class BundleStore:
 
         Raises:
             WrongDigestError: size or digest are not those that were offered.
-            BundleError: they are, and it is no whole bundle.
+            BundleError: they are, and it is no whole bundle that a trusted key signed.
         """
         path = self._storage.path(_INCOMING)
         held_bytes = path.stat().st_size if path.is_file() else 0
@@ -89,7 +93,7 @@ class BundleStore:
         data = self._storage.read(_INCOMING)
         if hashlib.sha256(data).digest() != digest:
             raise WrongDigestError("incoming bundle", "its digest is not the one offered")
-        return decode(data, where="incoming bundle")
+        return decode(data, self.keys.load(), where="incoming bundle")
 
     def activate_incoming(self, digest: bytes, /) -> None:
         """Make the received bundle, which the caller has verified, the active one."""
@@ -109,9 +113,9 @@ class BundleStore:
         """Verify a bundle and make it the active one.
 
         Raises:
-            BundleError: it is not whole.
+            BundleError: it is not whole, or not signed by a trusted key.
         """
-        bundle = decode(data, where=where)
+        bundle = decode(data, self.keys.load(), where=where)
         file = self.open_incoming()
         try:
             file.write_at(0, data)

@@ -14,7 +14,7 @@ from device.exit_code import ExitCode
 from tests.conftest import Line
 from tests.device.infer.tflite_models import conversion
 from tests.flows import bundle_bytes, flow_text, recording
-from toolkit.bundle.create import encode
+from tests.keys import signed, trust
 
 TIMEOUT_S = 20.0
 COMMAND = [sys.executable, "-B", "-m", "device.main"]
@@ -47,6 +47,7 @@ def root(tmp_path: Path) -> Path:
     root.mkdir()
     (root / "device.toml").write_text('schema = 1\nid = "press-7"\n')
     (root / "recording.bin").write_bytes(recording(40))
+    trust(root)
     return root
 
 
@@ -188,7 +189,7 @@ def test_a_bundle_that_the_board_cannot_run_is_not_installed(
 
 def test_a_model_that_is_none_is_not_installed(root: Path, bundle: Path) -> None:
     parts = {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3 but no more"}
-    bundle.write_bytes(encode("press", "1", 1, parts))
+    bundle.write_bytes(signed("press", "1", 1, parts))
 
     done = call("install", root, bundle)
 

@@ -10,13 +10,14 @@ from device.pipeline import Model, Pipeline
 from device.result import Result
 from device.sources.events import Event, Message, Samples, SegmentStart
 from device.sources.frames import StreamFrames
-from device.store.bundle import BundleError, decode
+from device.store.bundle import decode
+from device.store.errors import BundleError
 from device.toml import ConfigError
 from tests.clock import ManualClock
 from tests.device.infer.tflite_models import accumulator
 from tests.flows import COLUMNS, PERIOD_NS, STREAMS, WINDOW, bundle_bytes, flow_text, recording
+from tests.keys import TRUSTED, signed
 from tests.toolkit.quantize.tflite_models import matrix_product
-from toolkit.bundle.create import encode
 
 RANGE = """
 [[preprocess]]
@@ -103,7 +104,7 @@ class Bench:
 
 
 def model(flow: str | None = None, *, gain: float = 1.0) -> Model:
-    return Model.load(decode(bundle_bytes(flow=flow, gain=gain)))
+    return Model.load(decode(bundle_bytes(flow=flow, gain=gain), TRUSTED))
 
 
 def events(rows: int, *, arrived_ns: int = 10**9, segment: int | None = None) -> list[Event]:
@@ -122,7 +123,7 @@ def expected_sums(windows: int, *, first: int = 0, gain: float = 1.0) -> list[fl
 
 def refusal(data: bytes, kind: type[Exception]) -> str:
     with pytest.raises(kind) as caught:
-        Model.load(decode(data))
+        Model.load(decode(data, TRUSTED))
     return str(caught.value)
 
 
@@ -234,7 +235,7 @@ def test_a_model_that_remembers_forgets_when_a_segment_starts() -> None:
     parts = {"flow.toml": flow_text().encode(), "model.tflite": accumulator(WINDOW * COLUMNS)}
 
     results = Bench(
-        Model.load(decode(encode("press", "1", 1, parts))), ListSource(two_segments())
+        Model.load(decode(signed("press", "1", 1, parts), TRUSTED)), ListSource(two_segments())
     ).run()
 
     first, second, *again = [result.scores for result in results]
@@ -319,15 +320,15 @@ def test_another_grid_drains_the_old_windows_first_and_starts_a_new_segment() ->
 
 def test_a_bundle_without_its_parts_is_refused() -> None:
     assert "press 1: it has no model.tflite" in refusal(
-        encode("press", "1", 1, {"flow.toml": b""}), BundleError
+        signed("press", "1", 1, {"flow.toml": b""}), BundleError
     )
     assert "press 1: it has no flow.toml" in refusal(
-        encode("press", "1", 1, {"model.tflite": b""}), BundleError
+        signed("press", "1", 1, {"model.tflite": b""}), BundleError
     )
 
 
 def test_a_flow_that_is_no_text_or_not_right_is_refused_with_the_bundles_name() -> None:
-    binary = encode("press", "1", 1, {"flow.toml": b"\xff", "model.tflite": b""})
+    binary = signed("press", "1", 1, {"flow.toml": b"\xff", "model.tflite": b""})
 
     assert "press 1: flow.toml is no UTF-8" in refusal(binary, BundleError)
     assert refusal(bundle_bytes(flow=flow_text().replace("hop", "hopp")), ConfigError).startswith(
@@ -338,9 +339,9 @@ def test_a_flow_that_is_no_text_or_not_right_is_refused_with_the_bundles_name() 
 
 def test_a_model_that_does_not_fit_the_flow_is_refused() -> None:
     wider = flow_text().replace("window = 4", "window = 5")
-    cut = encode("press", "1", 1, {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3"})
+    cut = signed("press", "1", 1, {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3"})
     small = matrix_product(np.zeros((12, 1), np.float32), rows=2, is_batched=False)
-    rows = encode("press", "1", 1, {"flow.toml": flow_text().encode(), "model.tflite": small})
+    rows = signed("press", "1", 1, {"flow.toml": flow_text().encode(), "model.tflite": small})
 
     assert "windows have 5 rows of 3 columns; change one of them" in refusal(
         bundle_bytes(flow=wider), ModelError

@@ -38,7 +38,7 @@ from device.store.storage import Storage
 from device.toml import ConfigError
 from tests.conftest import Broker, Line
 from tests.flows import WINDOW, bundle_bytes, flow_text, recording
-from toolkit.bundle.create import encode
+from tests.keys import signed, trust
 
 TIMEOUT_S = 10.0
 SERIAL_SOURCE = """
@@ -55,6 +55,7 @@ kind = "mqtt"
 
 def prepare(root: Path, *, bundle: bytes, device: str = "") -> None:
     (root / "device.toml").write_text(f'schema = 1\nid = "press-7"\n{device}')
+    trust(root)
     BundleStore(Storage(root)).install(bundle, where="a.bundle")
 
 
@@ -245,7 +246,7 @@ def test_a_pushed_bundle_takes_over_while_samples_flow(serial_root: Path, line: 
     ("bundle", "code"),
     [
         (b"no bundle at all", BAD_BUNDLE),
-        (encode("press", "2", 2, {"flow.toml": b"schema = 1"}), BAD_BUNDLE),
+        (signed("press", "2", 2, {"flow.toml": b"schema = 1"}), BAD_BUNDLE),
         (bundle_bytes(flow=flow_text(source=SERIAL_SOURCE) + "[extra]"), BAD_FLOW),
         (bundle_bytes(flow=flow_text(source=SERIAL_SOURCE, grid_hz=3)), BAD_FLOW),
         (bundle_bytes(flow=flow_text()), BAD_FLOW),

@@ -13,12 +13,17 @@ from device.store.bundle import decode
 from device.store.storage import Storage
 from tests.clock import ManualClock
 from tests.flows import bundle_bytes
+from tests.keys import TRUSTED
 
 
 @pytest.fixture
 def pipeline(clock: ManualClock) -> Pipeline:
     return Pipeline(
-        Model.load(decode(bundle_bytes())), [], [], clock, on_message=lambda _payload, _: None
+        Model.load(decode(bundle_bytes(), TRUSTED)),
+        [],
+        [],
+        clock,
+        on_message=lambda _payload, _: None,
     )
 
 

@@ -37,7 +37,7 @@ def run(args: Namespace) -> ExitCode:
 
     output: Output = args.output
     bundle = read_bytes(args.bundle)
-    decode(bundle, where=str(args.bundle))  # before the port hears anything, and by its name
+    decode(bundle, None, where=str(args.bundle))  # before the port hears anything, and by its name
     port = SerialPort(args.serial, baud=args.baud)
     try:
         with output.bar(f"pushing {args.bundle.name}") as progress:

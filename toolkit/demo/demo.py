@@ -14,8 +14,10 @@ from device.exit_code import ExitCode
 from device.pipeline import Model
 from device.status import percentiles_ms
 from device.store.bundle import decode
+from device.store.envelope import TrustedKeys
 from toolkit.atomic_file import replacing
 from toolkit.board.board import Board
+from toolkit.bundle.keys import new_key
 from toolkit.demo import evidence, models
 from toolkit.demo.evidence import HostWindow
 from toolkit.demo.flow import STREAMS, flow_text, model_facts
@@ -92,13 +94,24 @@ def run_demo(
     if too_much := [finding for finding in found if finding.verdict == Verdict.DOES_NOT_FIT]:
         raise ModelDoesNotFitError(target.id, too_much)
     flow = flow_text(speed=speed)
-    bundles = [models.make_bundle(converted, version, flow) for version in models.VERSIONS]
-    loaded = [Model.load(decode(bundle)) for bundle in bundles]
+    key = new_key(output / "models" / "key.pem")
+    trusted = TrustedKeys([key.public])
+    bundles = [models.make_bundle(converted, version, flow, key) for version in models.VERSIONS]
+    loaded = [Model.load(decode(bundle, trusted)) for bundle in bundles]
 
     say(f"playing {len(held_out)} recordings at {speed:g} times real speed")
     line = Line()
     try:
-        session = play(output / "board", line, bundles, held_out, speed=speed, seed=seed, show=show)
+        session = play(
+            output / "board",
+            line,
+            bundles,
+            held_out,
+            key=key.public,
+            speed=speed,
+            seed=seed,
+            show=show,
+        )
     finally:
         line.close()
 

@@ -10,7 +10,9 @@ from typing import Any, Final
 import numpy as np
 
 from device.exit_code import ExitCode
+from device.store.manifest import Manifest
 from toolkit.bundle.create import create
+from toolkit.bundle.keys import SigningKey
 from toolkit.convert.conversion import Options, convert
 from toolkit.convert.report import Report, Status, Variant
 from toolkit.dataset.load import load
@@ -59,8 +61,8 @@ def convert_models(recordings: Sequence[Recording], folder: Path, say: Say, /) -
     return Converted(report, chosen, folder)
 
 
-def make_bundle(converted: Converted, version: str, flow: str, /) -> bytes:
-    """Return the bundle of one version."""
+def make_bundle(converted: Converted, version: str, flow: str, key: SigningKey, /) -> bytes:
+    """Return the bundle of one version, signed."""
     flow_path = converted.folder / version / "flow.toml"
     flow_path.write_text(flow, encoding="utf-8")
     path = converted.folder / f"har-{version}.bundle"
@@ -68,9 +70,8 @@ def make_bundle(converted: Converted, version: str, flow: str, /) -> bytes:
         converted.file(version),
         flow_path,
         path,
-        name="har",
-        version=version,
-        sequence=VERSIONS.index(version) + 1,
+        key=key,
+        manifest=Manifest("har", version, VERSIONS.index(version) + 1),
     )
     return path.read_bytes()
 

@@ -28,20 +28,23 @@ class BoardDiedError(ToolkitError, RuntimeError):
 class BoardProcess:
     """A board below ``root``, from installation to its end."""
 
-    def __init__(self, root: Path, *, device: str, bundle: bytes) -> None:
+    def __init__(self, root: Path, *, device: str, bundle: bytes, key: bytes) -> None:
         """Prepare the root: the board's own configuration and its first bundle.
 
         Args:
             root: the board's folder; created.
             device: the port its serial line ends at.
             bundle: what it runs first.
+            key: the public key that it trusts.
         """
         storage = Storage(root)
         root.mkdir(parents=True, exist_ok=True)
         (root / "device.toml").write_text(
             f'schema = 1\nid = "demo"\n\n[port.{PORT}]\ndevice = "{device}"\n', encoding="utf-8"
         )
-        BundleStore(storage).install(bundle, where="first bundle")
+        store = BundleStore(storage)
+        store.keys.add(key)
+        store.install(bundle, where="first bundle")
         self._root = root
         self._log_path = root / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None

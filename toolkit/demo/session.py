@@ -88,6 +88,7 @@ def play(
     recordings: Sequence[Recording],
     /,
     *,
+    key: bytes,
     speed: float,
     seed: int,
     show: Show,
@@ -99,6 +100,7 @@ def play(
         line: whose other end the board opens.
         bundles: what the board runs first, and what it is sent.
         recordings: in the order in which they are played.
+        key: the public key that signed the bundles.
         speed: how many times as fast as real time.
         seed: of the jitter.
         show: told what the board said of each recording, as it comes.
@@ -106,7 +108,7 @@ def play(
     Raises:
         ToolkitError: the board died, took nothing, or refused the push.
     """
-    board = BoardProcess(root, device=line.device, bundle=bundles[0])
+    board = BoardProcess(root, device=line.device, bundle=bundles[0], key=key)
     clock = ScaledClock(speed, origin_ns=time.monotonic_ns() + _LEAD_NS)
     player = Player(line, recordings, clock, seed=seed)
     pushing: _Task[PushOutcome] | None = None

@@ -113,7 +113,7 @@ def push(
         PushTimeoutError: the board is silent, or the transfer does not get on.
         PortError: the port went away.
     """
-    decode_bundle(bundle)
+    decode_bundle(bundle, None)
     offer = Offer(MAX_CHUNK, len(bundle), hashlib.sha256(bundle).digest())
     sender = Sender(offer, bundle, timeout_us=round(timeout_s * 1e6))
     sent_bytes = 0

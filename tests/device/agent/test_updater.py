@@ -15,7 +15,7 @@ from device.store.bundles import BundleStore
 from device.store.storage import Storage, StorageError
 from tests.clock import ManualClock
 from tests.flows import bundle_bytes, flow_text, model_bytes
-from toolkit.bundle.create import encode
+from tests.keys import signed, trust
 
 OLD = bundle_bytes()
 NEW = bundle_bytes(version="2", gain=2.0)
@@ -68,6 +68,7 @@ class Board:
 
     def __init__(self, root: Path, kind: type[BundleStore] = BundleStore) -> None:
         self.store = kind(Storage(root))
+        trust(root)
         self.store.install(OLD, where="test")
         model = Model.load(self.store.active())
         self.desk = Desk()
@@ -128,9 +129,9 @@ def test_the_model_before_can_be_pushed_again(board: Board) -> None:
     [
         (b"no bundle" * 20, "BAD_BUNDLE", "not a bundle"),
         (NEW[:-1] + bytes([NEW[-1] ^ 1]), "BAD_BUNDLE", "digest of part"),
-        (encode("p", "2", 2, {"model.tflite": model_bytes()}), "BAD_BUNDLE", "no flow.toml"),
+        (signed("p", "2", 2, {"model.tflite": model_bytes()}), "BAD_BUNDLE", "no flow.toml"),
         (
-            encode("p", "2", 2, {"flow.toml": b"\xff", "model.tflite": model_bytes()}),
+            signed("p", "2", 2, {"flow.toml": b"\xff", "model.tflite": model_bytes()}),
             "BAD_BUNDLE",
             "no UTF-8",
         ),
@@ -141,7 +142,7 @@ def test_the_model_before_can_be_pushed_again(board: Board) -> None:
         (bundle_bytes(flow=flow_text(sink="")), "BAD_FLOW", "start the board anew"),
         (bundle_bytes(flow=flow_text(grid_hz=2_000_000_000)), "BAD_FLOW", "grid"),
         (
-            encode("p", "2", 2, {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3" * 9}),
+            signed("p", "2", 2, {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3" * 9}),
             "BAD_MODEL",
             "refuses the model",
         ),

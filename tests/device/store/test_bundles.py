@@ -4,14 +4,14 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
-from device.store.bundle import BundleError
 from device.store.bundles import BundleStore, NoBundleError
+from device.store.errors import BundleError
 from device.store.storage import Storage, StorageError
-from toolkit.bundle.create import encode
+from tests.keys import signed, trust
 
 
 def bundle(version: str) -> bytes:
-    return encode("press", version, 1, {"flow.toml": version.encode()})
+    return signed("press", version, 1, {"flow.toml": version.encode()})
 
 
 def held(root: Path) -> set[str]:
@@ -24,6 +24,7 @@ def file_name(data: bytes) -> str:
 
 @pytest.fixture
 def store(tmp_path: Path) -> BundleStore:
+    trust(tmp_path)
     return BundleStore(Storage(tmp_path))
 
 

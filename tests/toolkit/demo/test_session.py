@@ -4,6 +4,7 @@ import pytest
 
 from device.pipeline import Model
 from device.store.bundle import decode
+from tests.keys import KEY, TRUSTED
 from toolkit.demo import evidence, models
 from toolkit.demo.flow import flow_text
 from toolkit.demo.line import Line
@@ -22,13 +23,20 @@ def test_a_model_pushed_while_data_flows_takes_over_without_losing_or_mixing_a_w
     held_out = [r for r in recordings if r.subject in HELD_OUT_SUBJECTS][:_RECORDINGS]
     converted = models.convert_models(recordings, tmp_path / "models", lambda _line: None)
     flow = flow_text(speed=_SPEED)
-    bundles = [models.make_bundle(converted, version, flow) for version in models.VERSIONS]
-    loaded = [Model.load(decode(bundle)) for bundle in bundles]
+    bundles = [models.make_bundle(converted, version, flow, KEY) for version in models.VERSIONS]
+    loaded = [Model.load(decode(bundle, TRUSTED)) for bundle in bundles]
     told: list[str] = []
     line = Line()
     try:
         session = play(
-            tmp_path / "board", line, bundles, held_out, speed=_SPEED, seed=3, show=told.append
+            tmp_path / "board",
+            line,
+            bundles,
+            held_out,
+            key=KEY.public,
+            speed=_SPEED,
+            seed=3,
+            show=told.append,
         )
     finally:
         line.close()

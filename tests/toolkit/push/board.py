@@ -8,7 +8,7 @@ from pathlib import Path
 from device.clock import ScaledClock
 from device.status import read_status
 from tests.flows import flow_text, model_bytes
-from toolkit.bundle.create import encode
+from tests.keys import KEY, signed
 from toolkit.demo.process import BoardProcess
 
 SOURCE = """
@@ -36,13 +36,13 @@ def bundle(
     }
     if ballast:
         parts["ballast"] = ballast
-    return encode("press", version, int(version), parts)
+    return signed("press", version, int(version), parts)
 
 
 @contextmanager
 def running(root: Path, port: str, first: bytes) -> Iterator[BoardProcess]:
     """Run a board until the end of the block; it must then still be alive and end cleanly."""
-    board = BoardProcess(root, device=port, bundle=first)
+    board = BoardProcess(root, device=port, bundle=first, key=KEY.public)
     try:
         board.start(ScaledClock(1.0, origin_ns=time.monotonic_ns()))
         wait_until(board.is_ready)

@@ -12,14 +12,15 @@ from device.clock import ScaledClock
 from device.exit_code import ExitCode
 from device.pipeline import Model
 from device.port import PortAbsentError, PortBusyError, SerialPort
-from device.store.bundle import BundleError, decode
+from device.store.bundle import decode
 from device.store.bundles import BundleStore
+from device.store.errors import BundleError
 from device.store.storage import Storage
 from tests.flows import SINK
+from tests.keys import TRUSTED, signed
 from tests.toolkit.push.board import FLOW, bundle, running, wait_for_status, wait_until
 from tests.toolkit.push.cable import Cable, EverySeventhFrameLosesAByte, laid
 from tests.toolkit.quantize.tflite_models import matrix_product
-from toolkit.bundle.create import encode
 from toolkit.demo import evidence
 from toolkit.demo.flow import flow_text as demo_flow_text
 from toolkit.demo.line import Line
@@ -120,7 +121,7 @@ def test_a_damaged_bundle_is_refused_before_anything_is_sent(damaged: bytes, rea
             "BAD_FLOW.*other sources, sinks or streams",
         ),
         (bundle(version="2", flow=FLOW.replace("grid_hz = 10", "grid_hz = -1")), "BAD_FLOW"),
-        (encode("press", "2", 2, {"flow.toml": FLOW.encode()}), "BAD_BUNDLE.*no model.tflite"),
+        (signed("press", "2", 2, {"flow.toml": FLOW.encode()}), "BAD_BUNDLE.*no model.tflite"),
     ],
     ids=["broken model", "model of another shape", "unknown key", "other sinks", "bad grid",
          "no model"],
@@ -215,7 +216,7 @@ def test_samples_that_flow_meanwhile_are_neither_lost_nor_mixed(tmp_path: Path) 
                model=matrix_product(weights * gain, rows=1, is_batched=False))
         for version, gain in (("1", 1.0), ("2", 2.0))
     ]  # fmt: skip
-    models = [Model.load(decode(data)) for data in bundles]
+    models = [Model.load(decode(data, TRUSTED)) for data in bundles]
     values = random_values.normal(size=(2500, 6)).astype(np.float32)
     recordings = [Recording(0, 8, 0, "left", values), Recording(1, 8, 1, "right", values[:700])]
     line = Line()
