@@ -138,7 +138,7 @@ def test_the_tflite_extra_asks_only_where_its_runtime_has_wheels(metadata: Messa
     )
 
     assert sorted(re.split(r"[<>=]", name)[0] for name in extra) == [
-        "cbor2", "numpy", "pyserial", "tflite-runtime", "tomli",
+        "cbor2", "cryptography", "numpy", "pyserial", "tflite-runtime", "tomli",
     ]  # fmt: skip
     assert "numpy<2" in extra
     assert 'python_version < "3.12"' in runtime

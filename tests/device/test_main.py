@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
+from device.store.envelope import key_id
+from device.store.manifest import Manifest
 from tests.conftest import Line
 from tests.device.infer.tflite_models import conversion
-from tests.flows import bundle_bytes, flow_text, recording
-from tests.keys import signed, trust
+from tests.flows import bundle_bytes, flow_text, model_bytes, recording
+from tests.keys import KEY, signed, trust
+from toolkit.bundle.create import encode
+from toolkit.bundle.keys import new_key
 
 TIMEOUT_S = 20.0
 COMMAND = [sys.executable, "-B", "-m", "device.main"]
@@ -187,6 +191,66 @@ def test_a_bundle_that_the_board_cannot_run_is_not_installed(
     assert not (root / "active").exists()
 
 
+def test_a_bundle_by_a_key_that_the_board_does_not_trust_is_not_installed_until_it_does(
+    root: Path, bundle: Path, tmp_path: Path
+) -> None:
+    other = new_key(tmp_path / "other.pem")
+    parts = {"flow.toml": flow_text().encode(), "model.tflite": model_bytes()}
+    bundle.write_bytes(encode(Manifest("press", "1", 1), parts, other))
+
+    refused = call("install", root, bundle)
+    trusted = call("trust", root, tmp_path / "other.pem.pub")
+    installed = call("install", root, bundle)
+
+    identity = key_id(other.public).hex()
+    assert refused.returncode == ExitCode.VERIFICATION
+    assert f"it is signed by key {identity}, which is not trusted here" in said(refused)
+    assert f"{identity} is trusted\n" in trusted.stdout
+    assert installed.stdout == "press 1 is active\n"
+
+
+def test_a_bundle_for_another_board_is_not_installed(root: Path, bundle: Path) -> None:
+    parts = {"flow.toml": flow_text().encode(), "model.tflite": model_bytes()}
+    manifest = Manifest("press", "1", 1, boards=("raspberrypi-4b",))
+    bundle.write_bytes(encode(manifest, parts, KEY))
+
+    refused = call("install", root, bundle)
+    with (root / "device.toml").open("a") as file:
+        file.write('[hardware]\nboard = "raspberrypi-4b"\n')
+    installed = call("install", root, bundle)
+
+    assert refused.returncode == ExitCode.WRONG_TARGET
+    assert "it needs board raspberrypi-4b, the board's is not said in device.toml" in said(refused)
+    assert installed.returncode == ExitCode.OK
+
+
+def test_keys_are_shown_added_and_removed(tmp_path: Path) -> None:
+    root = tmp_path / "board"
+    keys = [new_key(tmp_path / name) for name in ("a.pem", "b.pem")]
+    first, second = (key_id(key.public).hex() for key in keys)
+
+    assert call("trust", root).stdout == "no key is trusted; name a public key to trust it\n"
+    assert call("trust", root, tmp_path / "a.pem.pub").stdout == f"{first} is trusted\n"
+    call("trust", root, tmp_path / "b.pem.pub")
+    assert call("trust", root, "--remove", first).stdout == f"{second} is trusted\n"
+    last = call("trust", root, "--remove", second)
+    assert last.returncode == ExitCode.REFUSED
+    assert "this is the only trusted key; trust the next one first" in said(last)
+    (root / "keys" / f"{second}.key").write_text("damaged")
+    assert f"keys/{second}.key is damaged and not trusted" in call("trust", root).stdout
+
+
+def test_what_is_no_public_key_is_not_trusted(root: Path, tmp_path: Path) -> None:
+    new_key(tmp_path / "a.pem")
+
+    private = call("trust", root, tmp_path / "a.pem")
+    absent = call("trust", root, tmp_path / "absent.pub")
+
+    assert private.returncode == ExitCode.VERIFICATION
+    assert "a.pem: it is no public key in PEM" in said(private)
+    assert absent.returncode == ExitCode.NOT_FOUND
+
+
 def test_a_model_that_is_none_is_not_installed(root: Path, bundle: Path) -> None:
     parts = {"flow.toml": flow_text().encode(), "model.tflite": b"TFL3 but no more"}
     bundle.write_bytes(signed("press", "1", 1, parts))
@@ -232,7 +296,7 @@ def test_help_answers_at_once_and_names_the_verbs() -> None:
     done = call("--help")
 
     assert done.returncode == ExitCode.OK
-    assert all(verb in done.stdout for verb in ("run", "install", "status"))
+    assert all(verb in done.stdout for verb in ("run", "install", "trust", "status"))
     assert time.monotonic() - before < 2.0, "a loaded machine; alone it takes 0.1 s"
 
 

@@ -119,11 +119,11 @@ def _read(path: Path) -> bytes:
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     """Write a file that is not there yet; not through atomic_file, which replaces."""
+    if path.exists():
+        raise KeyExistsError(str(path))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    except FileExistsError as error:
-        raise KeyExistsError(str(path)) from error
     except OSError as error:
         raise FileUnreadableError(str(path), error.strerror or str(error)) from error
     try:

@@ -147,6 +147,38 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
+def _needs(manifest: Manifest) -> list[str]:
+    """What the bundle asks of a board, in words."""
+    words = []
+    if manifest.vendor:
+        words.append(f"vendor {manifest.vendor}")
+    if manifest.device_class:
+        words.append(f"class {manifest.device_class}")
+    if manifest.boards:
+        words.append(f"board {' or '.join(manifest.boards)}")
+    if manifest.engine is not None:
+        words.append(f"engine {manifest.engine.kind} {manifest.engine.at_least}".rstrip())
+    if manifest.ram_needed_bytes:
+        words.append(f"{manifest.ram_needed_bytes:,} bytes of RAM")
+    return words
+
+
+def _trial(manifest: Manifest) -> list[str]:
+    """What its trial must keep to, in words."""
+    health, words = manifest.health, []
+    if health.trial_s:
+        words.append(f"{health.trial_s} s")
+    if health.least_windows:
+        words.append(f"at least {health.least_windows} windows")
+    if health.most_rejected < 1:
+        words.append(f"at most {health.most_rejected:g} of them rejected")
+    if health.most_p99_ms < math.inf:
+        words.append(f"p99 at most {health.most_p99_ms:g} ms")
+    if manifest.golden is not None:
+        words.append(f"golden vectors within {manifest.golden.tolerance:g}")
+    return words
+
+
 def _plain(value: object) -> Any:
     """What JSON can say: bytes in hexadecimal, no limit as null."""
     if is_dataclass(value) and not isinstance(value, type):
@@ -161,6 +193,8 @@ def _plain(value: object) -> Any:
 def _report(
     output: Output, path: Path, found: Bundle | DeltaBundle, /, *, is_verified: bool
 ) -> None:
+    from device.store.envelope import key_id
+
     head, manifest = found.head, found.head.manifest
     described: dict[str, Any] = {
         "file": str(path),
@@ -176,6 +210,11 @@ def _report(
         output.line(f"digest {found.digest.hex()}")
         says = "verified" if is_verified else "not verified; 'ferrule bundle verify' does"
         output.line(f"signed by key {head.key_id.hex()} ({says})")
+        for title, words in (("needs", _needs(manifest)), ("trial", _trial(manifest))):
+            if words:
+                output.line(f"{title}: {', '.join(words)}")
+        for key in manifest.next_keys:
+            output.line(f"introduces key {key_id(key).hex()}")
         if head.delta is not None:
             output.line(
                 f"a delta of {head.delta.patch_bytes:,} bytes to {head.delta.base_digest.hex()}"

@@ -11,11 +11,14 @@ from device.core.messages import MIN_CHUNK, Offer, Query, decode
 from device.core.transfer import Sender
 from device.pipeline import Model, Pipeline
 from device.sources.events import Event
+from device.store.bundle import HEADER
 from device.store.bundles import BundleStore
+from device.store.manifest import Manifest
 from device.store.storage import Storage, StorageError
 from tests.clock import ManualClock
 from tests.flows import bundle_bytes, flow_text, model_bytes
-from tests.keys import signed, trust
+from tests.keys import OTHER_KEY, signed, trust
+from toolkit.bundle.create import encode
 
 OLD = bundle_bytes()
 NEW = bundle_bytes(version="2", gain=2.0)
@@ -129,6 +132,9 @@ def test_the_model_before_can_be_pushed_again(board: Board) -> None:
     [
         (b"no bundle" * 20, "BAD_BUNDLE", "not a bundle"),
         (NEW[:-1] + bytes([NEW[-1] ^ 1]), "BAD_BUNDLE", "digest of part"),
+        (NEW[: HEADER.size] + NEW[HEADER.size + 1 :], "BAD_BUNDLE", "it is not signed"),
+        (NEW.replace(b"press", b"Press", 1), "BAD_BUNDLE", "does not match its manifest"),
+        (encode(Manifest("press", "2", 2), {}, OTHER_KEY), "BAD_BUNDLE", "is not trusted here"),
         (signed("p", "2", 2, {"model.tflite": model_bytes()}), "BAD_BUNDLE", "no flow.toml"),
         (
             signed("p", "2", 2, {"flow.toml": b"\xff", "model.tflite": model_bytes()}),

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
+from device.store.bundle import decode
+from device.store.envelope import key_id
 from tests.flows import flow_text, model_bytes
+from toolkit.bundle.create import encode_delta
+from toolkit.bundle.keys import new_key, read_private_key
 from toolkit.cli.main import main
 
 
@@ -13,13 +17,14 @@ from toolkit.cli.main import main
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "press.tflite").write_bytes(model_bytes())
     (tmp_path / "flow.toml").write_text(flow_text(), encoding="utf-8")
+    new_key(tmp_path / "sign.pem")
     return tmp_path
 
 
 def create(folder: Path, *more: str) -> int:
     return main([
         "bundle", "create", str(folder / "press.tflite"), "--flow", str(folder / "flow.toml"),
-        "-o", str(folder / "out" / "press.bundle"), *more,
+        "--key", str(folder / "sign.pem"), "-o", str(folder / "out" / "press.bundle"), *more,
     ])  # fmt: skip
 
 
@@ -32,7 +37,8 @@ def test_create_and_show_say_the_same(folder: Path, capsys: pytest.CaptureFixtur
     assert main(["bundle", "show", str(file)]) == ExitCode.OK
     text = capsys.readouterr().out
 
-    assert shown == created
+    assert shown == created | {"verified": False}
+    assert created["verified"] is True
     assert shown["digest"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert (shown["name"], shown["version"], shown["sequence"]) == ("press", "1.5", 7)
     assert [part["name"] for part in shown["parts"]] == ["flow.toml", "model.tflite"]
@@ -91,7 +97,7 @@ def test_a_sequence_out_of_range_is_no_bundle(
     folder: Path, capsys: pytest.CaptureFixture[str], sequence: int
 ) -> None:
     assert create(folder, f"--sequence={sequence}") == ExitCode.VERIFICATION
-    assert f"sequence {sequence} is out of range" in capsys.readouterr().err
+    assert f"sequence-number {sequence} is out of range" in capsys.readouterr().err
     assert not (folder / "out").exists()
 
 
@@ -100,19 +106,19 @@ def test_an_output_that_cannot_be_written_is_said(
 ) -> None:
     (folder / "out").write_text("a file where the folder should be")
 
-    assert create(folder) == ExitCode.MISSING
+    assert create(folder) == ExitCode.TRANSFER
     assert "press.bundle: " in capsys.readouterr().err
 
 
 def test_an_output_that_is_a_folder_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, flow = str(folder / "press.tflite"), str(folder / "flow.toml")
+    model, flow, key = (str(folder / name) for name in ("press.tflite", "flow.toml", "sign.pem"))
 
     for output in ("/", ".", str(folder)):
-        words = ["bundle", "create", model, "--flow", flow, "-o", output]
-        assert main(words) == ExitCode.MISSING
-        assert f"ferrule: {output}: it is a directory" in capsys.readouterr().err
+        words = ["bundle", "create", model, "--flow", flow, "--key", key, "-o", output]
+        assert main(words) == ExitCode.TRANSFER
+        assert f"ferrule: {output}: cannot be written: it is a directory" in capsys.readouterr().err
 
 
 def test_a_name_that_is_no_utf8_becomes_one(
@@ -122,7 +128,9 @@ def test_a_name_that_is_no_utf8_becomes_one(
     assert json.loads(capsys.readouterr().out)["name"] == "press?"
 
 
-@pytest.mark.parametrize("content", [b"", b"FERRULE\1", b"FERRULE\1\xff\xff\xff\xff", b"?" * 99])
+@pytest.mark.parametrize(
+    "content", [b"", b"FERRULE\2", b"FERRULE\2\0\0\0\0\xff\xff\xff\xff", b"?" * 99]
+)
 def test_show_refuses_what_is_no_bundle(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
@@ -137,3 +145,101 @@ def test_show_of_an_absent_file_is_not_found(capsys: pytest.CaptureFixture[str])
     assert main(["bundle", "show", "/nonexistent/a.bundle", "--json"]) == ExitCode.NOT_FOUND
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["facts"] == {"path": "/nonexistent/a.bundle"}
+
+
+def test_verify_needs_a_key_that_signed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create(folder, "--quiet")
+    new_key(folder / "other.pem")
+    file, mine, other = (
+        str(folder / name) for name in ("out/press.bundle", "sign.pem.pub", "other.pem.pub")
+    )
+
+    assert main(["bundle", "verify", file, "--trust", other, "--trust", mine]) == ExitCode.OK
+    signer = key_id(read_private_key(folder / "sign.pem").public).hex()
+    assert f"signed by key {signer} (verified)" in capsys.readouterr().out
+    assert main(["bundle", "verify", file, "--trust", other]) == ExitCode.VERIFICATION
+    assert f"it is signed by key {signer}, which is not trusted here" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["bundle", "verify", file])
+
+
+def test_show_says_that_nobody_verified(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    create(folder, "--quiet")
+
+    assert main(["bundle", "show", str(folder / "out" / "press.bundle")]) == ExitCode.OK
+    assert "(not verified; 'ferrule bundle verify' does)" in capsys.readouterr().out
+
+
+def test_what_a_board_must_be_is_in_the_manifest_and_shown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    next_key = new_key(folder / "next.pem")
+    wanted = [
+        "--vendor=acme", "--class=monitor", "--board=raspberrypi-4b", "--board=jetson-orin-nano",
+        "--engine=litert>=2.3", "--ram-kib=2000", "--trial-s=60", "--least-windows=10",
+        "--most-rejected=0.1", "--most-p99-ms=40", f"--next-key={folder / 'next.pem.pub'}",
+    ]  # fmt: skip
+
+    assert create(folder, *wanted, "--json") == ExitCode.OK
+
+    captured = capsys.readouterr()
+    shown = json.loads(captured.out)
+    assert (shown["vendor"], shown["device_class"]) == ("acme", "monitor")
+    assert shown["boards"] == ["raspberrypi-4b", "jetson-orin-nano"]
+    assert shown["engine"] == {"kind": "litert", "at_least": "2.3"}
+    assert shown["ram_needed_bytes"] == 2000 * 1024
+    assert shown["health"] == {
+        "trial_s": 60,
+        "least_windows": 10,
+        "most_rejected": 0.1,
+        "most_p99_ms": 40.0,
+    }
+    assert shown["next_keys"] == [next_key.public.hex()]
+    for line in (
+        "needs: vendor acme, class monitor, board raspberrypi-4b or jetson-orin-nano, engine",
+        "engine litert 2.3, 2,048,000 bytes of RAM",
+        "trial: 60 s, at least 10 windows, at most 0.1 of them rejected, p99 at most 40 ms",
+        f"introduces key {key_id(next_key.public).hex()}",
+    ):
+        assert line in captured.err
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        ("--most-rejected=2", ExitCode.VERIFICATION),
+        ("--trial-s=-1", ExitCode.VERIFICATION),
+        ("--most-p99-ms=nan", ExitCode.VERIFICATION),
+        ("--engine=litert>=new", ExitCode.VERIFICATION),
+        ("--vendor=a\nb", ExitCode.VERIFICATION),
+        ("--key=absent.pem", ExitCode.NOT_FOUND),
+        ("--next-key=absent.pub", ExitCode.NOT_FOUND),
+    ],
+)
+def test_what_no_board_would_accept_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], option: str, code: ExitCode
+) -> None:
+    assert create(folder, option) == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (folder / "out").exists()
+
+
+def test_a_delta_is_shown_and_verified_as_one(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(folder, "--quiet")
+    whole = decode((folder / "out" / "press.bundle").read_bytes(), None)
+    file = folder / "press.delta"
+    file.write_bytes(encode_delta(whole.head, bytes(32), b"patch", ram_needed_bytes=7))
+
+    trusted = str(folder / "sign.pem")  # the public key is in the private one's file, too
+    assert main(["bundle", "verify", str(file), "--trust", trusted, "--json"]) == ExitCode.OK
+
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["delta"] == {
+        "base_digest": "00" * 32,
+        "patch_digest": hashlib.sha256(b"patch").hexdigest(),
+        "patch_bytes": 5,
+        "ram_needed_bytes": 7,
+    }
+    assert f"a delta of 5 bytes to {'00' * 32}" in captured.err

@@ -13,6 +13,7 @@ from device.sources.replay import ReplaySource
 from device.store.bundle import decode
 from tests.clock import ManualClock
 from tests.flows import STREAMS, WINDOW, bundle_bytes, flow_text, recording
+from tests.keys import TRUSTED
 from tests.toolkit.align.recordings import jittered, write_csv
 from toolkit.align.errors import RecordingError
 from toolkit.dataset import recordings
@@ -73,7 +74,7 @@ def test_windows_are_those_that_the_board_feeds_to_its_model(tmp_path: Path) -> 
     sink, clock = ListSink(), ManualClock(10**9)
     source = ReplaySource(path, STREAMS, clock)
     board = Pipeline(
-        Model.load(decode(bundle_bytes(flow=text))), [source], [sink], clock,
+        Model.load(decode(bundle_bytes(flow=text), TRUSTED)), [source], [sink], clock,
         on_message=lambda *_: None,
     )  # fmt: skip
     while not board.is_exhausted:
