@@ -1,4 +1,4 @@
-"""docs/BUNDLE.md against device/store/bundle.py: tables, limits, checks and the example."""
+"""docs/BUNDLE.md against the code: tables, limits, checks and the example."""
 
 import ast
 import hashlib
@@ -10,23 +10,46 @@ from typing import Any, Final
 
 import cbor2
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from device import config
 from device.config import parse_device, parse_flow
 from device.pipeline import build_aligner
-from device.store import bundle
-from device.store.bundle import HEADER, MAGIC, BundleError, decode, encode_manifest
-from toolkit.bundle.create import encode
+from device.store import bundle, envelope, fields, keys, manifest
+from device.store.bundle import (
+    DELTA,
+    DELTA_HEADER,
+    HEADER,
+    MAGIC,
+    MAX_ENVELOPE_BYTES,
+    WHOLE,
+    decode,
+    encode_header,
+)
+from device.store.envelope import TrustedKeys, decode_envelope, key_id
+from device.store.errors import BundleError
+from device.store.manifest import Manifest, encode_manifest
+from tests.device.store.manifests import FULL
+from tests.keys import OTHER_KEY
+from toolkit.bundle.create import encode, encode_delta
+from toolkit.bundle.keys import SigningKey
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
 TEXT: Final = (DOCS / "BUNDLE.md").read_text(encoding="utf-8")
-STRUCT_TYPES: Final = {"bytes": "{size}s", "u32": "I"}
+STRUCT_TYPES: Final = {"bytes": "{size}s", "u8": "B", "u32": "I"}
 CBOR_TYPES: Final = {
     "text string": str,
     "byte string": bytes,
     "unsigned integer": int,
+    "float": float,
+    "map": dict,
     "array of maps": list,
+    "array of text strings": list,
+    "array of byte strings": list,
 }
+KEY: Final = SigningKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+TRUSTED: Final = TrustedKeys([KEY.public])
+MODULES: Final = (bundle, envelope, fields, keys, manifest)
 
 
 def section(title: str) -> str:
@@ -60,102 +83,153 @@ def example() -> bytes:
 
 def manifest_map() -> dict[str, Any]:
     """Return the example's manifest as plain values, to be damaged."""
-    fields: dict[str, Any] = cbor2.loads(encode_manifest(decode(example()).manifest))
-    return fields
+    found: dict[str, Any] = cbor2.loads(encode_manifest(decode(example(), TRUSTED).manifest))
+    return found
 
 
-def file_of(manifest: object, parts: bytes, *, canonical: bool = True) -> bytes:
-    encoded = cbor2.dumps(manifest, canonical=canonical)
-    return HEADER.pack(MAGIC, len(encoded)) + encoded + parts
+def file_of(payload: bytes, parts: bytes, *, key: SigningKey = KEY) -> bytes:
+    signed = key.sign(payload)
+    return encode_header(WHOLE, signed) + signed + parts
 
 
-def test_the_header_table_describes_the_header() -> None:
-    layout = "<"
-    for offset, size, kind, _, _ in table(section("Header"), "offset"):
-        assert int(offset) == struct.calcsize(layout)
-        layout += STRUCT_TYPES[kind].format(size=size)
-        assert struct.calcsize(layout) == int(offset) + int(size)
-
-    assert layout == HEADER.format
+def constant(name: str) -> object:
+    return next(getattr(module, name) for module in MODULES if hasattr(module, name))
 
 
-def test_the_header_table_gives_the_magic() -> None:
-    value = table(section("Header"), "offset")[0][4]
+@pytest.mark.parametrize(("title", "layout"), [("Header", HEADER), ("Delta header", DELTA_HEADER)])
+def test_the_header_tables_describe_the_headers(title: str, layout: struct.Struct) -> None:
+    described = "<"
+    for offset, size, kind, _, _ in table(section(title), "offset"):
+        assert int(offset) == struct.calcsize(described)
+        described += STRUCT_TYPES[kind].format(size=size)
+        assert struct.calcsize(described) == int(offset) + int(size)
 
-    assert bytes.fromhex(value.partition("`")[0]) == MAGIC
+    assert described == layout.format
 
 
-def test_the_manifest_tables_list_the_fields_in_the_order_of_the_encoding() -> None:
-    manifest = manifest_map()
+def test_the_header_table_gives_the_magic_and_the_kinds() -> None:
+    rows = table(section("Header"), "offset")
 
-    for heading, fields in (("field", manifest), ("part field", manifest["parts"][0])):
-        rows = table(section("Manifest"), heading)
-        assert [row[0] for row in rows] == list(fields)
-        assert [CBOR_TYPES[row[1]] for row in rows] == [type(value) for value in fields.values()]
+    assert bytes.fromhex(rows[0][4].partition("`")[0]) == MAGIC
+    assert f"{WHOLE}: the parts follow the envelope (`WHOLE`)" in rows[1][4]
+    assert f"{DELTA}: a delta header and a patch do (`DELTA`)" in rows[1][4]
+
+
+def test_the_envelope_table_gives_the_bytes_of_the_example() -> None:
+    rows = {row[0]: row[1].replace("`", "") for row in table(section("Envelope"), "part")}
+    found = decode(example(), TRUSTED).head.envelope
+    opened = decode_envelope(found, where="example")
+
+    expected = bytes.fromhex(
+        rows["tag"]
+        + rows["array"]
+        + rows["protected header"].partition(",")[0]
+        + key_id(KEY.public).hex()
+        + rows["unprotected header"]
+    )
+    assert found.startswith(expected)
+    before_signature = bytes.fromhex(rows["signature"].partition(",")[0])
+    assert found.endswith(opened.payload + before_signature + opened.signature)
+
+
+@pytest.mark.parametrize(
+    ("heading", "name"),
+    [("field", ""), ("part field", "parts"), ("engine field", "engine"),
+     ("health field", "health"), ("golden field", "golden")],
+)  # fmt: skip
+def test_the_manifest_tables_list_the_fields_in_the_order_of_the_encoding(
+    heading: str, name: str
+) -> None:
+    found = cbor2.loads(encode_manifest(FULL))
+    found = found if not name else found[name]
+    if isinstance(found, list):
+        found = found[0]
+
+    rows = table(section("Manifest"), heading)
+
+    assert [row[0] for row in rows] == list(found)
+    assert [CBOR_TYPES[row[1]] for row in rows] == [type(value) for value in found.values()]
+
+
+def test_the_fields_that_the_table_never_leaves_out_are_those_of_the_smallest_manifest() -> None:
+    rows = table(section("Manifest"), "field")
+
+    assert [row[0] for row in rows if row[2] == "never"] == list(
+        cbor2.loads(encode_manifest(Manifest("a", "1", 1)))
+    )
 
 
 def test_the_limits_are_those_of_the_code() -> None:
     for name, value, _ in table(section("Limits"), "constant"):
-        assert getattr(bundle, name) == int(value), name
+        assert constant(name) == int(value), name
 
 
 def test_the_parts_table_gives_the_names_that_the_code_asks_for() -> None:
-    for name, constant, _, _ in table(section("Parts"), "part"):
-        assert getattr(bundle, constant) == name
+    for name, constant_name, _, _ in table(section("Parts"), "part"):
+        assert getattr(bundle, constant_name) == name
 
 
 def test_every_limit_that_the_text_names_is_in_the_table() -> None:
     listed = {row[0] for row in table(section("Limits"), "constant")}
+    named = set(re.findall(r"`((?:MAX|KEY|SIGNATURE|MANIFEST)_[A-Z_]+)`", TEXT))
 
-    assert set(re.findall(r"`(MAX_[A-Z_]+|SCHEMA)`", TEXT)) == listed
+    assert named == listed
 
 
 def test_the_example_decodes_and_encodes_to_the_same_bytes() -> None:
     data = example()
 
-    found = decode(data)
+    found = decode(data, TRUSTED)
 
-    manifest = found.manifest
-    assert encode(manifest.name, manifest.version, manifest.sequence, found.parts) == data
+    assert encode(found.manifest, found.parts, KEY) == data
 
 
 def test_the_example_has_the_size_the_digest_and_the_manifest_that_the_text_says() -> None:
     text = section("Example")
     notation = re.sub(r"h'([0-9a-f]+)'", r'"\1"', block(text, "cbor-diag"))
-    manifest = manifest_map()
-    for part in manifest["parts"]:
-        part["sha256"] = part["sha256"].hex()
+    found = manifest_map()
+    for part in found["parts"]:
+        part["image-digest"] = part["image-digest"].hex()
 
     assert f"A bundle of {len(example())} bytes" in text
     assert f"`{hashlib.sha256(example()).hexdigest()}`" in text
-    assert json.loads(notation) == manifest
+    assert f"`{KEY.public.hex()}`" in text
+    assert json.loads(notation) == found
 
 
 def damaged() -> list[bytes]:
     """Return one file per row of the table of checks, in its order, that breaks just that check."""
     good = example()
-    manifest = manifest_map()
-    end = HEADER.size + len(cbor2.dumps(manifest, canonical=True))
-    parts = good[end:]
-    first, second = manifest["parts"]
+    head = decode(good, TRUSTED).head
+    parts = good[head.size_bytes :]
+    found = manifest_map()
+    payload = encode_manifest(head.manifest)
+    first, second = found["parts"]
 
-    def with_parts(*changed: dict[str, Any]) -> bytes:
-        return file_of({**manifest, "parts": list(changed)}, parts)
+    def with_fields(**changes: object) -> bytes:
+        changed = found | {name.replace("_", "-"): value for name, value in changes.items()}
+        return file_of(cbor2.dumps(changed, canonical=True), parts)
 
     return [
-        good[: HEADER.size - 1],
         b"f" + good[1:],
-        HEADER.pack(MAGIC, bundle.MAX_MANIFEST_BYTES + 1) + good[HEADER.size :],
-        good[: end - 1],
-        HEADER.pack(MAGIC, 1) + b"\xff" + parts,
-        file_of({**manifest, "more": 1}, parts),
-        file_of({**manifest, "schema": bundle.SCHEMA + 1}, parts),
-        file_of({**manifest, "sequence": 2**63}, parts),
-        with_parts(*[{**first, "name": str(i)} for i in range(bundle.MAX_PARTS + 1)]),
-        with_parts({**first, "more": 1}, second),
-        with_parts({**first, "size": bundle.MAX_BUNDLE_BYTES + 1}, second),
-        with_parts(first, {**second, "name": first["name"]}),
-        file_of(dict(reversed(manifest.items())), parts, canonical=False),
+        good[: HEADER.size - 1],
+        HEADER.pack(MAGIC, 2, b"", len(head.envelope)) + good[HEADER.size :],
+        HEADER.pack(MAGIC, WHOLE, b"", MAX_ENVELOPE_BYTES + 1) + good[HEADER.size :],
+        good[: head.size_bytes - 1],
+        encode_header(WHOLE, payload) + payload + parts,
+        file_of(payload, parts, key=OTHER_KEY),
+        good.replace(b"demo", b"Demo"),
+        file_of(b"\x9f", parts),
+        with_fields(manifest_version=2),
+        with_fields(name=b"demo"),
+        with_fields(more=1),
+        with_fields(parts=[first, second | {"name": first["name"]}]),
+        with_fields(
+            parts=[part | {"image-size": manifest.MAX_BUNDLE_BYTES} for part in (first, second)]
+        ),
+        with_fields(golden={"part": "golden.cbor", "tolerance": 0.5}),
+        file_of(cbor2.dumps(dict(reversed(found.items()))), parts),
+        encode_delta(head, bytes(32), b"patch", ram_needed_bytes=0),
         good[:-1],
         good[:-1] + bytes([good[-1] ^ 1]),
         good + b"\0",
@@ -170,19 +244,7 @@ def test_every_check_of_the_table_refuses_with_the_words_that_it_gives(row: list
     assert len(damaged()) == len(CHECKS)
 
     with pytest.raises(BundleError, match=re.escape(row[2])):
-        decode(damaged()[int(row[0]) - 1])
-
-
-@pytest.mark.parametrize("kind", ["manifest", "part"])
-def test_a_field_of_another_type_is_refused(kind: str) -> None:
-    parts = b"".join(decode(example()).parts.values())
-    for name in manifest_map() if kind == "manifest" else manifest_map()["parts"][0]:
-        manifest = manifest_map()
-        fields = manifest if kind == "manifest" else manifest["parts"][0]
-        fields[name] = True
-
-        with pytest.raises(BundleError, match=f"{kind}: {name} is no"):
-            decode(file_of(manifest, parts))
+        decode(damaged()[int(row[0]) - 1], TRUSTED)
 
 
 def test_the_examples_show_every_key_that_the_two_configuration_files_may_have() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from device.exit_code import ExitCode
 from device.store.envelope import Envelope, encode_envelope, key_id, signed_bytes
 from device.store.keys import MAX_KEY_FILE_BYTES, KeyFileError, decode_public_key
-from toolkit.errors import FileMissingError, FileUnreadableError, ToolkitError
+from toolkit.errors import FileMissingError, FileUnreadableError, FileUnwritableError, ToolkitError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -51,7 +51,7 @@ def new_key(path: Path, /) -> SigningKey:
 
     Raises:
         KeyExistsError: one of the two files is there.
-        FileUnreadableError: one cannot be written.
+        FileUnwritableError: one cannot be written.
     """
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
@@ -125,7 +125,7 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     except OSError as error:
-        raise FileUnreadableError(str(path), error.strerror or str(error)) from error
+        raise FileUnwritableError(str(path), error.strerror or str(error)) from error
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(content)
@@ -133,4 +133,4 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             os.fsync(fd)
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise FileUnreadableError(str(path), error.strerror or str(error)) from error
+        raise FileUnwritableError(str(path), error.strerror or str(error)) from error

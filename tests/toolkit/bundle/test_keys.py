@@ -16,7 +16,7 @@ from device.exit_code import ExitCode
 from device.store.envelope import TrustedKeys, decode_envelope
 from device.store.keys import KeyFileError
 from toolkit.bundle.keys import KeyExistsError, new_key, read_private_key, read_public_key
-from toolkit.errors import FileMissingError, FileUnreadableError
+from toolkit.errors import FileMissingError, FileUnwritableError
 
 
 def private_pem(
@@ -100,5 +100,5 @@ def test_a_file_that_is_not_there_or_cannot_be_written_is_told(tmp_path: Path) -
 
     with pytest.raises(FileMissingError, match="there is no such key file"):
         read_private_key(tmp_path / "absent.pem")
-    with pytest.raises(FileUnreadableError):
+    with pytest.raises(FileUnwritableError):
         new_key(tmp_path / "file" / "sign.pem")
