@@ -60,11 +60,3 @@ def compare(reference: Outputs, outputs: Outputs, /) -> Comparison:
         else None,
         top1_agreement=None if left is None or right is None else metrics.agreement(left, right),
     )
-
-
-def accuracy(outputs: Outputs, labels: NDArray[np.int64] | None, /) -> float | None:
-    """Return the share of samples whose class is the label; None without labels or classes."""
-    classes = metrics.top1(next(iter(outputs.values())))
-    if labels is None or classes is None:
-        return None
-    return metrics.agreement(classes, labels)

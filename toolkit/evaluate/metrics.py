@@ -55,7 +55,8 @@ def cosine(reference: Float32Array, values: Float32Array, /) -> float:
     norms = float(np.linalg.norm(left) * np.linalg.norm(right))
     if norms == 0.0:
         return 1.0 if np.array_equal(left, right) else 0.0
-    return float(np.dot(left, right)) / norms
+    # Rounding may take it a hair beyond.
+    return max(-1.0, min(1.0, float(np.dot(left, right)) / norms))
 
 
 def top1(outputs: Float32Array, /) -> IntArray | None:

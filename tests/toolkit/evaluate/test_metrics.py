@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toolkit.evaluate import metrics
-from toolkit.evaluate.comparison import accuracy, compare
+from toolkit.evaluate.comparison import compare
 
 ONES = np.ones((3, 4), np.float32)
 
@@ -57,6 +57,3 @@ def test_top1_needs_a_vector_of_classes() -> None:
     assert metrics.top1(np.zeros((5, 1, 1), np.float32)) is None
     assert metrics.top1(np.zeros((5, 1, 8, 8), np.float32)) is None
     assert metrics.top1(np.zeros((5, 1, 8, 1, 1), np.float32)) is not None
-    scores = np.array([[[0.1, 0.9]], [[0.8, 0.2]]], np.float32)
-    assert accuracy({"y": scores}, np.array([1, 1])) == 0.5
-    assert accuracy({"y": scores}, None) is None
