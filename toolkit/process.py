@@ -111,7 +111,8 @@ def run_limited(
             if process.stdin is not None:
                 process.stdin.close()
     text = _tail(log)
-    is_killed_by_system = status == -signal.SIGKILL and not is_timeout
+    is_killed_by_us = is_timeout or (stop is not None and stop.is_set())
+    is_killed_by_system = status == -signal.SIGKILL and not is_killed_by_us
     return Ending(
         status,
         _last_lines(text),

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +74,7 @@ def lower(
     environment: Environment,
     work: Path,
     limits: Limits,
+    stop: threading.Event | None = None,
 ) -> Lowered:
     """Convert a model to float32 TFLite.
 
@@ -82,6 +84,7 @@ def lower(
         environment: where onnx2tf lives.
         work: an empty folder for requests, log and results.
         limits: of the process.
+        stop: once set, the process is killed, and whoever set it does not want an answer.
 
     Raises:
         UnsupportedOperatorError: the converter does not know an operator.
@@ -98,7 +101,7 @@ def lower(
             str(request), str(result),
         ],
         log=work / "converter.log", environment=_variables(environment),
-        time_limit_s=limits.time_s, memory_limit_bytes=limits.memory_bytes,
+        time_limit_s=limits.time_s, memory_limit_bytes=limits.memory_bytes, stop=stop,
     )  # fmt: skip
     if ending.is_timeout:
         raise ConverterTimeoutError(str(path), limits.time_s)

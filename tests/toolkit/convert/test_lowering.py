@@ -1,4 +1,5 @@
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from toolkit.convert.errors import (
     ConverterTimeoutError,
     UnsupportedOperatorError,
 )
-from toolkit.convert.lowering import Lowered, lower
+from toolkit.convert.lowering import Limits, Lowered, lower
 from toolkit.environment.environment import Environment
 from toolkit.errors import FileUnwritableError
+from toolkit.process import default_memory_limit_bytes
 
 # The worker is started as: python -I worker.py REQUEST RESULT
 REQUEST, RESULT = '"$3"', '"$4"'
@@ -26,6 +28,7 @@ def lower_with(
     *,
     time_limit_s: float = 10.0,
     memory_limit_bytes: int | None = None,
+    stop: threading.Event | None = None,
 ) -> Lowered:
     """Convert a small model with a converter that does what the shell script says."""
     write_command(tmp_path / "env" / "bin" / "python", script)
@@ -35,8 +38,8 @@ def lower_with(
         path=tmp_path / "m.onnx",
         environment=Environment(tmp_path / "env"),
         work=tmp_path / "work",
-        time_limit_s=time_limit_s,
-        memory_limit_bytes=memory_limit_bytes,
+        limits=Limits(time_limit_s, memory_limit_bytes or default_memory_limit_bytes()),
+        stop=stop,
     )
 
 
@@ -100,7 +103,19 @@ def test_a_disk_without_room_for_the_request_is_a_typed_error(tmp_path: Path) ->
             path=tmp_path / "m.onnx",
             environment=Environment(tmp_path / "env"),
             work=tmp_path / "absent",
+            limits=Limits(),
         )
+
+
+def test_a_converter_that_is_not_wanted_any_more_is_killed(tmp_path: Path) -> None:
+    start_s = time.monotonic()
+    stop = threading.Event()
+    stop.set()
+
+    with pytest.raises(ConverterFailedError):
+        lower_with(tmp_path, "sleep 60", stop=stop)
+
+    assert time.monotonic() - start_s < 5
 
 
 def test_a_converter_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
