@@ -2,8 +2,8 @@
 
 Rules it keeps:
  * A job that aborts, hangs or eats the memory costs that one job: its outcome is a ``Failure``.
- * On this machine every job has a process of its own, with a limit of time and of memory; all are
-   killed when we leave, whatever the reason.
+ * Every job has a process of its own, with a limit of time and of memory; all of this machine are
+   killed when we leave, whatever the reason. On a cluster the worker starts that process.
  * Outcomes come as they are ready, with the number of their job.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from toolkit.convert.errors import SchedulerError
-from toolkit.errors import PackageMissingError
+from toolkit.errors import FileUnwritableError, PackageMissingError
 from toolkit.process import default_memory_limit_bytes, run_limited
 
 if TYPE_CHECKING:
@@ -72,18 +72,25 @@ class LocalScheduler:
     def run(
         self, work: Callable[[Shared, Job], Result], shared: Shared, jobs: Sequence[Job], /
     ) -> Iterator[tuple[int, Result | Failure]]:
-        """Yield (number of the job, outcome) as the outcomes are ready."""
+        """Yield (number of the job, outcome) as the outcomes are ready.
+
+        Raises:
+            FileUnwritableError: there is no room for what goes in.
+        """
         stop = threading.Event()
         with (
             tempfile.TemporaryDirectory(prefix="ferrule-") as name,
             ThreadPoolExecutor(max_workers=self.workers) as threads,
         ):
             folder = Path(name)
-            (folder / _SHARED).write_bytes(pickle.dumps((work, shared)))
-            numbers: dict[Future[Result | Failure], int] = {}
+            # A job finds files by the paths that we do: the user's own functions.
+            _write(folder / _SHARED, (work, shared, str(Path.cwd())))
             for number, job in enumerate(jobs):
-                (folder / f"{number}.job").write_bytes(pickle.dumps(job))
-                numbers[threads.submit(self._run_one, folder, number, stop)] = number
+                _write(folder / f"{number}.job", job)
+            numbers: dict[Future[Result | Failure], int] = {
+                threads.submit(self._run_one, folder, number, stop): number
+                for number in range(len(jobs))
+            }
             try:
                 for future in as_completed(numbers):
                     yield numbers[future], future.result()
@@ -108,6 +115,13 @@ class LocalScheduler:
         return Failure(f"its worker {ending.describe()}{last}")
 
 
+def _write(path: Path, value: object) -> None:
+    try:
+        path.write_bytes(pickle.dumps(value))
+    except OSError as error:
+        raise FileUnwritableError(str(path), error.strerror or str(error)) from error
+
+
 def _variables() -> dict[str, str]:
     """Return our variables, with the places where this process finds its modules."""
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -130,20 +144,22 @@ class DaskScheduler:
             SchedulerError: nobody answers at the address, or the cluster has no workers.
         """
         client = self._connect()
-        from distributed import KilledWorker, as_completed
+        from distributed import as_completed
 
         with client:
             everywhere = client.scatter(shared, broadcast=True)
-            futures = [client.submit(work, everywhere, job, pure=False) for job in jobs]
+            futures = [
+                client.submit(_run_limited, work, everywhere, job, pure=False) for job in jobs
+            ]
             numbers = {future.key: number for number, future in enumerate(futures)}
             for future in as_completed(futures):
                 error = future.exception()
-                if error is None:
-                    yield numbers[future.key], future.result()
-                elif isinstance(error, KilledWorker | MemoryError):
-                    yield numbers[future.key], Failure(f"its worker died: {error}")
-                else:
-                    raise error
+                yield (
+                    numbers[future.key],
+                    Failure(f"the cluster gave it up: {type(error).__name__}: {error}")
+                    if error
+                    else future.result(),
+                )
 
     def _connect(self) -> Client:
         try:
@@ -156,16 +172,23 @@ class DaskScheduler:
             raise SchedulerError(self.address, str(error)) from error
 
 
-def choose(address: str | None, /, *, workers: int | None = None) -> Scheduler:
+def choose(address: str | None, /) -> Scheduler:
     """Return the Dask cluster at ``address``, or this machine without one."""
-    if address is not None:
-        return DaskScheduler(address)
-    return LocalScheduler() if workers is None else LocalScheduler(workers)
+    return LocalScheduler() if address is None else DaskScheduler(address)
+
+
+def _run_limited(
+    work: Callable[[Shared, Job], Result], shared: Shared, job: Job
+) -> Result | Failure:
+    """Do one job on a worker of a cluster, in a process of its own."""
+    ((_, outcome),) = LocalScheduler(workers=1).run(work, shared, [job])
+    return outcome
 
 
 def _work(folder: Path, number: int) -> None:
     """Do one job in this process."""
-    work, shared = pickle.loads((folder / _SHARED).read_bytes())  # noqa: S301 our parent's
+    work, shared, directory = pickle.loads((folder / _SHARED).read_bytes())  # noqa: S301 our parent's
+    os.chdir(directory)
     job = pickle.loads((folder / f"{number}.job").read_bytes())  # noqa: S301 our parent's
     (folder / f"{number}.result").write_bytes(pickle.dumps(work(shared, job)))
 

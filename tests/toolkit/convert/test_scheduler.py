@@ -1,17 +1,15 @@
-import json
 import os
+import resource
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.toolkit.convert.cluster import dask_cluster
 from toolkit.convert.errors import SchedulerError
 from toolkit.convert.scheduler import DaskScheduler, Failure, LocalScheduler, choose
+from toolkit.errors import FileUnwritableError
 
 MIB = 1 << 20
 
@@ -33,23 +31,8 @@ def misbehave(_shared: None, job: str) -> str:
     return job
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Dask scheduler with one worker on loopback, each a process; yields the address."""
-    file = tmp_path / "scheduler.json"
-    common = [sys.executable, "-m", "dask"]
-    options = ["--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard"]
-    with ExitStack() as stack:
-        for command in (
-            [*common, "scheduler", "--port", "0", *options],
-            [*common, "worker", "--nworkers", "1", "--nthreads", "1", *options],
-        ):
-            process = stack.enter_context(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-            stack.callback(process.terminate)
-            deadline_s = time.monotonic() + 30.0
-            while not file.exists() and time.monotonic() < deadline_s:
-                time.sleep(0.05)
-        yield json.loads(file.read_text())["address"]
+def whereabouts(_shared: None, _job: int) -> str:
+    return str(Path.cwd())
 
 
 def test_every_job_has_its_outcome_with_its_number() -> None:
@@ -80,11 +63,42 @@ def test_leaving_early_ends_the_processes() -> None:
     assert time.monotonic() - started < 30.0  # the jobs would sleep for 60
 
 
-def test_a_cluster_gives_the_same_outcomes(cluster: str) -> None:
-    scheduler = choose(cluster)
+def test_a_job_finds_files_by_the_same_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
 
-    assert isinstance(scheduler, DaskScheduler)
-    assert dict(scheduler.run(add, 10, [1, 2, 3])) == {0: 11, 1: 12, 2: 13}
+    assert dict(LocalScheduler(workers=1).run(whereabouts, None, [0])) == {0: str(tmp_path)}
+
+
+def test_a_disk_without_room_for_the_jobs_is_a_typed_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(full))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        with pytest.raises(FileUnwritableError, match=r"0\.job: cannot be written: File too large"):
+            list(LocalScheduler(workers=1).run(misbehave, None, ["work" * 1024]))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert list(full.iterdir()) == []
+
+
+def test_a_cluster_gives_the_same_outcomes_and_names_what_goes_wrong(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path) as address:
+        scheduler = choose(address)
+
+        assert isinstance(scheduler, DaskScheduler)
+        assert dict(scheduler.run(add, 10, [1, 2, 3])) == {0: 11, 1: 12, 2: 13}
+        outcomes = dict(scheduler.run(misbehave, None, ["abort", "raise", "work"]))
+
+    assert outcomes[2] == "work"
+    assert "aborted by SIGABRT" in str(outcomes[0])
+    assert "ValueError: this model is odd" in str(outcomes[1])
 
 
 def test_an_address_where_nobody_answers_is_named() -> None:
