@@ -30,8 +30,21 @@ def add_data_options(parser: ArgumentParser) -> None:
                       help="the model takes blue, green, red")  # fmt: skip
 
 
-def load_data(args: Namespace, source: str, inputs: Sequence[TensorSpec], /) -> Dataset:
+def load_data(
+    args: Namespace,
+    source: str,
+    inputs: Sequence[TensorSpec],
+    /,
+    *,
+    optional: Sequence[TensorSpec] = (),
+) -> Dataset:
     """Return the samples in a source, by the options declared above.
+
+    Args:
+        args: the options.
+        source: what holds the samples.
+        inputs: of the model.
+        optional: further inputs, which the source may leave out.
 
     Raises:
         ToolkitError: the data cannot be read, or does not fit the model.
@@ -44,6 +57,7 @@ def load_data(args: Namespace, source: str, inputs: Sequence[TensorSpec], /) -> 
     return load(
         source,
         inputs,
+        optional=optional,
         flow=read_flow(args.flow) if args.flow else None,
         images=ImageOptions(args.mean, args.std, args.bgr),
     )

@@ -75,17 +75,32 @@ class Dataset:
         return {name: values[index] for name, values in self.samples.items()}
 
     @classmethod
-    def of(cls, path: Path, content: Content, inputs: Sequence[TensorSpec], /) -> Dataset:
+    def of(
+        cls,
+        path: Path,
+        content: Content,
+        inputs: Sequence[TensorSpec],
+        /,
+        *,
+        optional: Sequence[TensorSpec] = (),
+    ) -> Dataset:
         """Return what a source holds as samples for a model.
 
         A batch axis of 1 may be there or left out.
+
+        Args:
+            path: what the messages name.
+            content: what it holds.
+            inputs: of the model; each has an array.
+            optional: further inputs, which may have one.
 
         Raises:
             DataError: an array does not fit the model, or the others.
         """
         where = str(path)
-        _check_names(where, list(content.samples), [spec.name for spec in inputs])
-        samples = {spec.name: _fit(where, content.samples[spec.name], spec) for spec in inputs}
+        given = [*inputs, *(spec for spec in optional if spec.name in content.samples)]
+        _check_names(where, list(content.samples), [spec.name for spec in given])
+        samples = {spec.name: _fit(where, content.samples[spec.name], spec) for spec in given}
         counts = {name: len(values) for name, values in samples.items()}
         if len(set(counts.values())) > 1:
             raise DataError(where, f"the inputs have different numbers of samples: {counts}")

@@ -43,6 +43,7 @@ def load(
     inputs: Sequence[TensorSpec],
     /,
     *,
+    optional: Sequence[TensorSpec] = (),
     flow: Flow | None = None,
     images: ImageOptions | None = None,
 ) -> Dataset:
@@ -51,6 +52,7 @@ def load(
     Args:
         source: a path, or the name of a function.
         inputs: of the model.
+        optional: further inputs, which arrays may be given for: states that are fed back.
         flow: what makes windows of recordings.
         images: how pixels become values; by default from 0 to 1.
 
@@ -70,7 +72,7 @@ def load(
         content = _call(source, inputs)
     else:
         raise FileMissingError(source, "data file")
-    return Dataset.of(path, content, inputs)
+    return Dataset.of(path, content, inputs, optional=optional)
 
 
 def _read_file(path: Path, inputs: Sequence[TensorSpec], flow: Flow | None) -> Content:
