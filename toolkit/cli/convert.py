@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device.exit_code import ExitCode
-from toolkit.cli.options import add_data_options, load_data, shape
+from toolkit.cli.options import (
+    add_data_options,
+    add_metric_options,
+    add_model_options,
+    load_data,
+)
+from toolkit.cli.output import number, span
 
 if TYPE_CHECKING:
     from toolkit.cli.output import Output
@@ -37,27 +43,18 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--max-loss", type=_share, default=0.01, metavar="X",
                         help="the largest loss of the metric, by its interval, that auto and mixed "
                         "may take (default: %(default)g)")  # fmt: skip
-    parser.add_argument("--metric", metavar="M",
-                        help="accuracy, macro-f1, balanced-accuracy, agreement, mae, rmse, or "
-                        "file.py:function (default: by what the data says is true, else the "
-                        "agreement with the original)")  # fmt: skip
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="P",
-                        help="from which on a single score is a yes (default: %(default)g)"
-                        )  # fmt: skip
+    add_metric_options(parser, default="by what the data says is true, else the agreement with "
+                       "the original")  # fmt: skip
     parser.add_argument("--board", action="append", default=[], metavar="B",
                         help="say whether each variant fits; may be repeated")  # fmt: skip
     parser.add_argument("--runtime", action="append", default=[], metavar="R",
                         help="run each variant there too, and refuse it where it differs: tflite "
                         "(tflite-runtime, for 32-bit boards) or ssh://user@board; may be repeated"
                         )  # fmt: skip
-    parser.add_argument("--shape", type=shape, action="append", default=[],
-                        metavar="NAME=1,2,3", help="fix an input's shape; may be repeated"
-                        )  # fmt: skip
     parser.add_argument("--state", type=_pair, action="append", default=[], metavar="IN=OUT",
                         help="an output that is the next sample's input; may be repeated (default: "
                         "found by name and shape)")  # fmt: skip
-    parser.add_argument("--allow-pickle", action="store_true",
-                        help="read models that can run code while they are read")  # fmt: skip
+    add_model_options(parser)
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT",
                         help="make the variants on a Dask cluster (default: on this machine)"
                         )  # fmt: skip
@@ -131,9 +128,6 @@ def _judge(report: Report) -> ExitCode:
 
 
 def _show(output: Output, report: Report, folder: Path) -> None:
-    def number(value: float | None, form: str) -> str:
-        return "-" if value is None else format(value, form)
-
     rows = []
     for variant in report.variants:
         total, loss = variant.total, variant.loss
@@ -146,7 +140,7 @@ def _show(output: Output, report: Report, folder: Path) -> None:
             number(total.top1_agreement if total else None, ".4f"),
             number(variant.metric, ".4f"),
             number(loss.point if loss else None, "+.4f"),
-            "-" if loss is None or loss.low is None else f"{loss.low:+.4f} {loss.high:+.4f}",
+            span(loss.low, loss.high, "+.4f") if loss else "-",
             number(variant.latency.p50_ms if variant.latency else None, ".3f"),
         ))  # fmt: skip
     test = report.data["test"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.exit_code import ExitCode
+from toolkit.cli.output import number
 
 if TYPE_CHECKING:
     from toolkit.cli.output import Output
@@ -83,11 +84,11 @@ def _show(output: Output, summary: dict[str, Any], folder: Path) -> None:
         [
             (
                 variant["precision"],
-                _number(variant["size_bytes"], ","),
-                _number(variant["sqnr_db"], ".1f"),
-                _number(variant["max_abs_error"], ".5f"),
-                _number(variant["accuracy"], ".4f"),
-                _number(variant["latency_ms"], ".3f"),
+                number(variant["size_bytes"], ","),
+                number(variant["sqnr_db"], ".1f"),
+                number(variant["max_abs_error"], ".5f"),
+                number(variant["accuracy"], ".4f"),
+                number(variant["latency_ms"], ".3f"),
                 "chosen" if variant["chosen"] else "",
             )
             for variant in summary["variants"]
@@ -125,7 +126,3 @@ def _show(output: Output, summary: dict[str, Any], folder: Path) -> None:
             f"{'holds' if claim['holds'] else 'BROKEN'}: {claim['name']}: {claim['detail']}"
         )
     output.line(f"pictures: {folder / 'report.html'}")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from device.exit_code import ExitCode
-from toolkit.cli.options import add_data_options, load_data, shape
+from toolkit.cli.options import (
+    add_data_options,
+    add_metric_options,
+    add_model_options,
+    load_data,
+)
+from toolkit.cli.output import number, span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,17 +30,8 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="the model to compare with: .onnx, .tflite, ...")  # fmt: skip
     parser.add_argument("others", type=Path, metavar="B", nargs="+",
                         help="the models to compare")  # fmt: skip
-    parser.add_argument("--metric", metavar="M",
-                        help="accuracy, macro-f1, balanced-accuracy, agreement, mae, rmse, or "
-                        "file.py:function (default: accuracy with labels, mae with targets)"
-                        )  # fmt: skip
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="P",
-                        help="from which on a single score is a yes (default: %(default)g)"
-                        )  # fmt: skip
-    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=1,2,3",
-                        help="fix an input's shape; may be repeated")  # fmt: skip
-    parser.add_argument("--allow-pickle", action="store_true",
-                        help="read models that can run code while they are read")  # fmt: skip
+    add_metric_options(parser, default="accuracy with labels, mae with targets")
+    add_model_options(parser)
     add_data_options(parser)
 
 
@@ -98,20 +95,20 @@ def _show(output: Output, described: dict[str, Any]) -> None:
     data, metric = described["data"], described["metric"]
     reference = described["reference"]
     rows = [(reference["model"], *["-"] * 4)]
-    values = [(_number(reference["value"], ".4f"), "-", "-")]
+    values = [(number(reference["value"], ".4f"), "-", "-")]
     for model in described["models"]:
         loss = model["loss"]
         rows.append((
             model["model"],
-            _number(model["sqnr_db"], ".1f"),
-            _number(model["max_abs_error"], ".2g"),
-            _number(model["cosine"], ".6f"),
-            _number(model["top1_agreement"], ".4f"),
+            number(model["sqnr_db"], ".1f"),
+            number(model["max_abs_error"], ".2g"),
+            number(model["cosine"], ".6f"),
+            number(model["top1_agreement"], ".4f"),
         ))  # fmt: skip
         values.append((
-            _number(model["value"], ".4f"),
-            _number(loss["point"] if loss else None, "+.4f"),
-            "-" if not loss or loss["low"] is None else f"{loss['low']:+.4f} {loss['high']:+.4f}",
+            number(model["value"], ".4f"),
+            number(loss["point"] if loss else None, "+.4f"),
+            span(loss["low"], loss["high"], "+.4f") if loss else "-",
         ))  # fmt: skip
     columns: tuple[str, ...] = ("model", "SQNR dB", "max err", "cosine", "top-1")
     if metric:
@@ -124,7 +121,3 @@ def _show(output: Output, described: dict[str, Any]) -> None:
         count = described["models"][0]["loss"]["recordings"]
         what = "recordings" if data["recordings"] else "samples, taken as independent"
         output.line(f"loss: how much worse than the first; interval: bootstrap over {count} {what}")
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

@@ -21,7 +21,7 @@ from toolkit.errors import ToolkitError
 # Verb -> what it does. Its module is toolkit.cli.<verb>, with add_arguments(parser) and
 # run(args) -> ExitCode; args.output is where results go.
 VERBS: Final = {
-    "convert": "convert an ONNX model to TFLite variants, with a report",
+    "convert": "convert a model to variants for boards, with a report",
     "inspect": "show what a .tflite or .onnx file holds",
     "fit": "say whether a .tflite model fits a board, and by what margin",
     "environment": "make or show the environment of the converter or of another runtime",

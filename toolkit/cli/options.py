@@ -1,4 +1,4 @@
-"""Options that several verbs share: the user's data and what makes samples of it."""
+"""Options that several verbs share: a model, the user's data, and what models are judged by."""
 
 from __future__ import annotations
 
@@ -10,6 +10,24 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from toolkit.dataset.dataset import Dataset
     from toolkit.tensor import TensorSpec
+
+
+def add_model_options(parser: ArgumentParser) -> None:
+    """Declare what a model may need to be opened."""
+    parser.add_argument("--shape", type=shape, action="append", default=[], metavar="NAME=1,2,3",
+                        help="fix an input's shape; may be repeated")  # fmt: skip
+    parser.add_argument("--allow-pickle", action="store_true",
+                        help="read models that can run code while they are read")  # fmt: skip
+
+
+def add_metric_options(parser: ArgumentParser, *, default: str) -> None:
+    """Declare what models are judged by; ``default`` says what it is without --metric."""
+    parser.add_argument("--metric", metavar="M",
+                        help="accuracy, macro-f1, balanced-accuracy, agreement, mae, rmse, or "
+                        f"file.py:function (default: {default})")  # fmt: skip
+    parser.add_argument("--threshold", type=float, default=0.5, metavar="P",
+                        help="from which on a single score is a yes (default: %(default)g)"
+                        )  # fmt: skip
 
 
 def add_data_options(parser: ArgumentParser) -> None:

@@ -97,3 +97,13 @@ class Output:
 
         # Without a terminal rich would wrap at 80 columns, in the middle of a file name.
         return Console(file=stream, width=None if stream.isatty() else 160, highlight=False)
+
+
+def number(value: float | None, form: str) -> str:
+    """Return a number for a table; a dash where there is none."""
+    return "-" if value is None else format(value, form)
+
+
+def span(low: float | None, high: float | None, form: str) -> str:
+    """Return an interval for a table; a dash where there is none."""
+    return "-" if low is None or high is None else f"{low:{form}} {high:{form}}"
