@@ -10,20 +10,21 @@ Rules it keeps:
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from toolkit import plot
 from toolkit.board.board import Board
 from toolkit.convert import float_model
+from toolkit.convert.case import Case, DataLoader, Reference, open_case, run_original
 from toolkit.convert.delivery import Delivery
 from toolkit.convert.errors import NoVariantWithinLossError
 from toolkit.convert.float_model import FloatModel
@@ -33,22 +34,15 @@ from toolkit.convert.lowering import Limits
 from toolkit.convert.original import Original, open_original
 from toolkit.convert.report import Report, Variant
 from toolkit.convert.scheduler import Failure, LocalScheduler, Scheduler
-from toolkit.convert.variant import Made, Material, MetricName, Order, feeds, make
+from toolkit.convert.variant import Made, Material, Order, make
 from toolkit.convert.verdicts import board_verdicts
 from toolkit.dataset.dataset import Dataset
 from toolkit.environment.environment import CONVERTER, TFLITE
 from toolkit.evaluate.bootstrap import SEED
-from toolkit.evaluate.errors import MetricError
-from toolkit.evaluate.runner import Runner
-from toolkit.evaluate.stateful import Recurrence, find_recurrence
-from toolkit.evaluate.task_metric import default_metric
 from toolkit.quantize.qdq import trtexec_line
 from toolkit.quantize.recipe import Precision
-from toolkit.tensor import TensorSpec
 
-Float32Array = NDArray[np.float32]
 Say = Callable[[str], None]
-DataLoader = Callable[[Sequence[TensorSpec]], Dataset]
 
 DEFAULT_PRECISIONS: Final = (Precision.FP32, Precision.DYNAMIC, Precision.INT8)
 AUTO_PRECISIONS: Final = (
@@ -126,16 +120,17 @@ def convert(
     """
     say(f"checking {model.name}")
     original = open_original(model, shapes=options.shapes, allow_pickle=options.allow_pickle)
-    case = _open(original, data, test_data, options)
+    case = open_case(original, data, test_data, states=options.states)
     journal = Journal(output, _key(case, options))
     floating, reference = _run_and_convert(case, journal, options, say)
     material = _material(case, floating, reference, options)
     judge = Judge(original, material, options.runtimes)
     delivery = Delivery(output, material.every_file())
     work = _Work(material, judge, journal, delivery, scheduler or LocalScheduler(), say)
-    work.make(options.precisions)
-    if options.is_auto and not judge.is_within(Precision.INT8, options.max_loss):
-        work.make((Precision.MIXED,))
+    work.make(_wanted(original, options))
+    is_int8_good = judge.is_within(Precision.INT8, options.max_loss)
+    if options.is_auto and original.is_float and not is_int8_good:
+        work.make([Precision.MIXED])
     say("measuring latencies")
     variants = judge.finish(options.max_loss if options.is_auto else None)
     report = _describe(case, floating, material, judge, variants, options)
@@ -150,40 +145,6 @@ def convert(
     return report
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """A model and its data.
-
-    Attributes:
-        original: the model.
-        runner: runs it.
-        recurrence: its states.
-        calibration: samples for the inputs that are no states.
-        test: the same, to compare on.
-    """
-
-    original: Original
-    runner: Runner
-    recurrence: Recurrence
-    calibration: Dataset
-    test: Dataset
-
-
-@dataclass(frozen=True, slots=True)
-class _Reference:
-    """The original on the samples.
-
-    Attributes:
-        calibration: the samples with the states that the original met.
-        test: the same, to compare on.
-        outputs: for ``test``, states fed back, states among them.
-    """
-
-    calibration: Dataset
-    test: Dataset
-    outputs: Mapping[str, Float32Array]
-
-
 @dataclass(slots=True)
 class _Work:
     """Makes variants and hands them on as they are ready."""
@@ -196,29 +157,30 @@ class _Work:
     say: Say
 
     def make(self, precisions: Sequence[Precision]) -> None:
-        orders = [self._order(precision) for precision in dict.fromkeys(precisions)]
-        names = ", ".join(str(order.precision) for order in orders)
-        self.say(f"making and running {names}")
-        for done, (precision, outcome) in enumerate(self._outcomes(orders), start=1):
+        for done, (precision, outcome) in enumerate(self._outcomes(precisions), start=1):
             made = (
                 Made(precision, reason=outcome.reason) if isinstance(outcome, Failure) else outcome
             )
-            if made.content:
+            if made.content and precision != self.material.precision:
                 self._keep(made)
             variant = self.judge.take(made)
             if variant.file is not None:
                 self.delivery.deliver(variant, made.content, self.judge.golden(made))
-            self.say(f"{precision}: {variant.status} ({done} of {len(orders)})")
+            self.say(f"{precision}: {variant.status} ({done} of {len(precisions)})")
 
-    def _outcomes(self, orders: Sequence[Order]) -> Iterator[tuple[Precision, Made | Failure]]:
-        """Yield what becomes of each order as it is ready."""
-        for order in orders:
-            if order.precision is Precision.FP32:
-                yield order.precision, self.judge.floating
-        rest = [order for order in orders if order.precision is not Precision.FP32]
-        if rest:
-            for number, outcome in self.scheduler.run(make, self.material, rest):
-                yield rest[number].precision, outcome
+    def _outcomes(
+        self, precisions: Sequence[Precision]
+    ) -> Iterator[tuple[Precision, Made | Failure]]:
+        """Yield what becomes of each precision as it is ready."""
+        if self.material.precision in precisions:
+            yield self.material.precision, self.judge.floating
+        orders = [self._order(each) for each in precisions if each != self.material.precision]
+        for what, is_made in (("made before, to be run", True), ("making and running", False)):
+            if names := [str(o.precision) for o in orders if (o.content is not None) is is_made]:
+                self.say(f"{what}: {', '.join(names)}")
+        if orders:
+            for number, outcome in self.scheduler.run(make, self.material, orders):
+                yield orders[number].precision, outcome
 
     def _order(self, precision: Precision) -> Order:
         content = self.journal.load(self.material.file_name(precision))
@@ -231,19 +193,7 @@ class _Work:
         self.journal.save(self.material.file_name(made.precision), made.content)
 
 
-def _open(
-    original: Original, data: DataLoader, test_data: DataLoader | None, options: Options
-) -> _Case:
-    runner = original.runner()
-    found = find_recurrence(runner, original.inputs, given=options.states)
-    recurrence = found or Recurrence(())
-    wanted = recurrence.free_inputs(original.inputs)
-    calibration = data(wanted)
-    test = calibration if test_data is None else test_data(wanted)
-    return _Case(original, runner, recurrence, calibration, test)
-
-
-def _key(case: _Case, options: Options) -> str:
+def _key(case: Case, options: Options) -> str:
     """Return what the variants depend on."""
     facts = (
         case.original.digest, case.calibration.digest, case.test.digest, case.original.inputs,
@@ -254,21 +204,27 @@ def _key(case: _Case, options: Options) -> str:
 
 
 def _run_and_convert(
-    case: _Case, journal: Journal, options: Options, say: Say
-) -> tuple[FloatModel, _Reference]:
+    case: Case, journal: Journal, options: Options, say: Say
+) -> tuple[FloatModel, Reference]:
     """Return the float model and the original's outputs; one is made while the other runs."""
     original = case.original
     if original.content is not None:
-        return FloatModel(original.content, ()), _run(case)
+        return FloatModel(original.content, ()), _run(case, options)
     content, ends = journal.load(_FLOAT), journal.load(_ENDS)
     if content is not None and ends is not None:
-        return FloatModel.recall(content, ends), _run(case)
+        return FloatModel.recall(content, ends), _run(case, options)
     say("converting to float32, running the original")
+    stop = threading.Event()
     with ThreadPoolExecutor(max_workers=1) as background:
-        running = background.submit(_run, case)
-        background.submit(plot.prepare)
-        lowered = float_model.lower_original(original, limits=options.limits)
-        reference = running.result()
+        lowering = background.submit(
+            float_model.lower_original, original, limits=options.limits, stop=stop
+        )
+        try:
+            reference = _run(case, options)
+            plot.prepare()
+            lowered = lowering.result()
+        finally:
+            stop.set()  # the converter need not end its work when we leave without it
     floating = float_model.restore_ends(
         original, lowered, data=reference.test, reference=reference.outputs
     )
@@ -277,30 +233,24 @@ def _run_and_convert(
     return floating, reference
 
 
-def _run(case: _Case) -> _Reference:
-    recurrence, runner = case.recurrence, case.runner
-    calibration = _unroll(case.calibration, recurrence, runner)
-    test = calibration if case.test is case.calibration else _unroll(case.test, recurrence, runner)
-    outputs = recurrence.run_all(runner, feeds(test), recordings=test.recordings)
-    return _Reference(calibration, test, outputs)
+def _run(case: Case, options: Options) -> Reference:
+    return run_original(
+        case, metric=options.metric, threshold=options.threshold, must_judge=options.is_auto
+    )
 
 
-def _unroll(data: Dataset, recurrence: Recurrence, runner: Runner) -> Dataset:
-    """Return the samples with the states that the original meets."""
-    if not recurrence.states:
-        return data
-    complete = list(recurrence.unroll(runner, feeds(data), recordings=data.recordings))
-    samples = {name: np.stack([feed[name] for feed in complete]) for name in complete[0]}
-    return replace(data, samples=samples)
+def _wanted(original: Original, options: Options) -> list[Precision]:
+    """Return the precisions to make; with the choice left to us also that of a quantized file."""
+    given = [original.precision] if options.is_auto and not original.is_float else []
+    return list(dict.fromkeys([*options.precisions, *given]))
 
 
-def _material(
-    case: _Case, floating: FloatModel, reference: _Reference, options: Options
-) -> Material:
+def _material(case: Case, floating: FloatModel, reference: Reference, options: Options) -> Material:
     original = case.original
     return Material(
         stem=original.path.stem,
         content=floating.content,
+        precision=original.precision,
         onnx=original.proto.SerializeToString() if original.proto is not None else None,
         input_names=tuple(spec.name for spec in original.inputs),
         output_names=original.output_names,
@@ -308,30 +258,15 @@ def _material(
         test=reference.test,
         recurrence=case.recurrence,
         reference=case.recurrence.results(reference.outputs),
-        metric=_metric(case, reference, options),
+        metric=reference.metric,
         max_loss=options.max_loss,
         # tflite-runtime computes dynamic products with a scale per channel wrongly.
         tensorwise_products=TFLITE.name in options.runtimes,
     )
 
 
-def _metric(case: _Case, reference: _Reference, options: Options) -> MetricName | None:
-    """Return what the loss is of: the user's choice, what the data allows for, or the agreement."""
-    if options.metric is not None:
-        return MetricName(options.metric, options.threshold)
-    if known := default_metric(case.test):
-        return MetricName(known.name, options.threshold)
-    agreement = MetricName("agreement", options.threshold)
-    try:
-        outputs = case.recurrence.results(reference.outputs)
-        agreement.metric().statistic(outputs, agreement.metric().truth_in(case.test, outputs))
-    except MetricError:
-        return None  # the outputs are no classes
-    return agreement
-
-
 def _describe(
-    case: _Case,
+    case: Case,
     floating: FloatModel,
     material: Material,
     judge: Judge,
@@ -356,14 +291,17 @@ def _describe(
     )
 
 
-def _notes(case: _Case, variants: Sequence[Variant]) -> Iterator[str]:
+def _notes(case: Case, variants: Sequence[Variant]) -> Iterator[str]:
     original = case.original
     yield "Latencies are of this machine; a board's own are measured with 'ferrule bench --board'."
     if case.recurrence.states:
         pairs = ", ".join(f"{s.output} -> {s.input.name}" for s in case.recurrence.states)
         yield f"States are fed back ({pairs}); figures are of the closed loop unless said."
     if not original.is_float:
-        yield "The original is quantized already: there is no float32 model to compare with."
+        yield (
+            f"The original is {original.precision} already: there is no float original to compare "
+            "with or to make other variants from."
+        )
     for variant in variants:
         if variant.precision is Precision.QDQ and variant.file:
             yield (
@@ -372,7 +310,7 @@ def _notes(case: _Case, variants: Sequence[Variant]) -> Iterator[str]:
             )
 
 
-def _describe_model(case: _Case) -> dict[str, Any]:
+def _describe_model(case: Case) -> dict[str, Any]:
     original = case.original
     return {
         "file": original.path.name,

@@ -153,6 +153,15 @@ class InterfaceMismatchError(ToolkitError, ValueError):
         self.reason = reason
 
 
+class NotMadeError(ToolkitError):
+    """A variant that this model or this data does not allow for."""
+
+    def __init__(self, precision: str, reason: str) -> None:
+        super().__init__(f"{precision}: {reason}")
+        self.precision = precision
+        self.reason = reason
+
+
 class NoUsableVariantError(ToolkitError):
     """Not one of the variants asked for may be delivered."""
 
@@ -177,6 +186,21 @@ class SchedulerError(ToolkitError, ConnectionError):
         )
         self.address = address
         self.reason = reason
+
+
+class NothingToChooseByError(ToolkitError, ValueError):
+    """A variant is to be chosen, and nothing says what is good."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str, data: str) -> None:
+        super().__init__(
+            f"{path}: nothing says which variant is good enough: its first output is no classes, "
+            f"and there are no targets in {data}; add them, give --metric file.py:function, or "
+            "name the precisions"
+        )
+        self.path = path
+        self.data = data
 
 
 class NoVariantWithinLossError(ToolkitError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,8 +59,15 @@ class FloatModel:
         )
 
 
-def lower_original(original: Original, /, *, limits: Limits) -> Lowered:
+def lower_original(
+    original: Original, /, *, limits: Limits, stop: threading.Event | None = None
+) -> Lowered:
     """Let the converter work; what it wrote has not been looked at yet.
+
+    Args:
+        original: an ONNX model, or one that became one.
+        limits: of the converter's process.
+        stop: once set, the converter is ended.
 
     Raises:
         ToolkitError: the converter is missing, fails, or does not know an operator.
@@ -73,6 +81,7 @@ def lower_original(original: Original, /, *, limits: Limits) -> Lowered:
             environment=CONVERTER.find(),
             work=Path(work),
             limits=limits,
+            stop=stop,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device.golden import GoldenVectors
+from device.golden import MAX_GOLDEN_BYTES, GoldenVectors
 from device.infer.latency import measure
 from toolkit.convert.choice import Candidate, choose, pareto_front
 from toolkit.convert.original import Original
@@ -19,13 +20,17 @@ from toolkit.convert.report_page import Evidence
 from toolkit.convert.variant import Made, Material, Order, feeds, golden_name, make
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import Comparison, compare
+from toolkit.evaluate.errors import MetricError
 from toolkit.evaluate.evaluation import judge
 from toolkit.evaluate.target import ModelFile, TargetCheck, check, open_target
 from toolkit.quantize.recipe import Precision
+from toolkit.user_function import UserFunctionError
 
 Float32Array = NDArray[np.float32]
 
 GOLDEN_VECTORS: Final = 8
+_BYTES_PER_VALUE: Final = 4
+_GOLDEN_OVERHEAD_BYTES: Final = 1024  # shapes and keys, shared out among the vectors
 _TARGET_SAMPLES: Final = 64  # another runtime that computes otherwise shows it on the first ones
 _LATENCY_MIN_S: Final = 0.2  # beside the runs: many variants are not held up by it
 # Of the largest output: processors differ in the last digits of a float, and by a code or two
@@ -52,7 +57,7 @@ class Judge:
         self._metric = material.metric.metric() if material.metric else None
         self._made: dict[Precision, Made] = {}
         self._variants: dict[Precision, Variant] = {}
-        self.floating = make(material, Order(Precision.FP32, material.content))
+        self.floating = make(material, Order(material.precision, material.content))
         self.metric_original: float | None = None
         self.conversion: Comparison | None = None
         if original.is_float and self.floating.outputs is not None:
@@ -70,21 +75,19 @@ class Judge:
         variant = self._variants.get(precision)
         if variant is None or variant.status != Status.OK or variant.loss is None:
             return False
-        loss = variant.loss
-        return (loss.point if loss.high is None else loss.high) <= max_loss
+        return variant.loss.upper <= max_loss
 
     def golden(self, made: Made, /) -> bytes | None:
-        """Return golden vectors of a variant; None of one that boards do not run."""
-        if made.precision is Precision.QDQ:
+        """Return golden vectors of a variant; None where ``Variant.golden`` is None."""
+        count = self._golden_count(made.precision)
+        if not count:
             return None
         test = self._material.test
-        count = min(len(test), GOLDEN_VECTORS)
         places = [len(test) * index // count for index in range(count)]
         artifact = self._artifact(made)
         outputs = artifact.run_all(test.feed(place) for place in places)
         largest = max(float(np.max(np.abs(values), initial=0.0)) for values in outputs.values())
-        is_float = made.precision in _FLOAT_ACTIVATIONS and self._original.is_float
-        share = _FLOAT_TOLERANCE if is_float else _QUANTIZED_TOLERANCE
+        share = _FLOAT_TOLERANCE if made.precision in _FLOAT_ACTIVATIONS else _QUANTIZED_TOLERANCE
         return GoldenVectors(
             tuple(
                 np.stack([test.samples[name][place] for place in places]).astype(np.float32)
@@ -144,20 +147,22 @@ class Judge:
                 open_loop = compare(material.reference, made.open_loop)
             if made.precision is not Precision.FP32 and self.floating.outputs is not None:
                 quantization = compare(self.floating.outputs, made.outputs)
+        reason = total.collapse() if total else None
         if self._metric is not None:
-            merit = judge(self._metric, material.test, material.reference, made.outputs)
-            self.metric_original = merit.reference
+            try:
+                merit = judge(self._metric, material.test, material.reference, made.outputs)
+                self.metric_original = merit.reference
+            except (MetricError, UserFunctionError) as error:
+                reason = reason or str(error)  # of its outputs: those of the original are fine
         targets = self._check_targets(made)
-        reason = (total.collapse() if total else None) or next(
-            (target.reason for target in targets if target.reason), None
-        )
+        reason = reason or next((target.reason for target in targets if target.reason), None)
         name = material.file_name(made.precision)
         return Variant(
             made.precision,
             Status.REFUSED if reason else Status.OK,
             reason=reason,
             file=None if reason else name,
-            golden=None if reason or made.precision is Precision.QDQ else golden_name(name),
+            golden=golden_name(name) if not reason and self._golden_count(made.precision) else None,
             sha256=sha256(made.content).hexdigest(),
             size_bytes=len(made.content),
             metric=merit.value if merit else None,
@@ -169,6 +174,18 @@ class Judge:
             float_layers=made.float_layers,
             targets=targets,
         )
+
+    def _golden_count(self, precision: Precision) -> int:
+        """Return how many vectors are recorded: as many as boards take, of what they run."""
+        if precision is Precision.QDQ:
+            return 0
+        arrays = [*self._material.test.samples.values(), *self._material.reference.values()]
+        states = [state.input.shape for state in self._material.recurrence.states]
+        value_count: int = sum(math.prod(shape) for shape in states) + sum(
+            math.prod(array.shape[1:]) for array in arrays
+        )
+        most = MAX_GOLDEN_BYTES // (value_count * _BYTES_PER_VALUE + _GOLDEN_OVERHEAD_BYTES)
+        return min(len(self._material.test), GOLDEN_VECTORS, most)
 
     def _check_targets(self, made: Made) -> list[TargetCheck]:
         if made.precision is Precision.QDQ or not self._runtimes:
@@ -212,11 +229,10 @@ class Judge:
 def _candidate(variant: Variant) -> Candidate | None:
     if variant.loss is None or variant.latency is None or variant.size_bytes is None:
         return None
-    loss = variant.loss
     return Candidate(
         str(variant.precision),
         variant.size_bytes,
         variant.latency.p50_ms,
-        loss.point,
-        loss.point if loss.high is None else loss.high,
+        variant.loss.point,
+        variant.loss.upper,
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from toolkit.convert.errors import ModelFormatError
 from toolkit.errors import FileMissingError
+from toolkit.quantize.recipe import Precision
 
 if TYPE_CHECKING:
     import onnx
@@ -64,7 +65,7 @@ class Original:
         runner: opens the model in its own framework.
         proto: what the converter takes; None when there is a .tflite file.
         content: the .tflite file; None when there is an ONNX model.
-        is_float: whether it may be quantized; False for one that is quantized already.
+        precision: of its numbers; other than fp32 it is quantized already, and delivered as it is.
         classes: what the columns of the first output stand for, when the file says so.
     """
 
@@ -76,8 +77,13 @@ class Original:
     runner: Callable[[], Runner] = field(repr=False)
     proto: onnx.ModelProto | None = field(default=None, repr=False)
     content: bytes | None = field(default=None, repr=False)
-    is_float: bool = True
+    precision: Precision = Precision.FP32
     classes: tuple[str, ...] = ()
+
+    @property
+    def is_float(self) -> bool:
+        """Whether it may be quantized."""
+        return self.precision is Precision.FP32
 
 
 def open_original(

@@ -72,10 +72,7 @@ def draw_front(points: Sequence[Point], *, loss: str, max_loss: float | None) ->
             # Variants of one size and loss would write over one another.
             height = _NOTE_HEIGHTS[place % len(_NOTE_HEIGHTS)]
             plot.note(axes, point.name, (x, point.loss), color=color, lift_points=height)
-    for axes, name in (
-        (left, "file size (KiB), logarithmic"),
-        (right, "latency (ms), logarithmic"),
-    ):
+    for axes, name in ((left, "file size (KiB)"), (right, "latency (ms)")):
         if max_loss is not None:
             axes.axhline(max_loss, color=plot.RED, linewidth=1, linestyle="--")
         axes.set_xscale("log")

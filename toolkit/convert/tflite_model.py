@@ -21,6 +21,7 @@ from toolkit.convert.errors import (
 )
 from toolkit.convert.original import Kind, Original
 from toolkit.evaluate.artifact import Artifact
+from toolkit.quantize.recipe import Precision
 from toolkit.tensor import TensorSpec
 from toolkit.tflite import graph
 from toolkit.tflite.graph import Tensor, TfliteModel
@@ -82,7 +83,7 @@ def check(
         output_names=tuple(output_names),
         runner=runner,
         content=content,
-        is_float=not any(_is_quantized(tensor) for each in model.graphs for tensor in each.tensors),
+        precision=_precision(model),
     )
 
 
@@ -120,6 +121,26 @@ def _names(model: TfliteModel, indices: Sequence[int], *, are_inputs: bool) -> l
         named = signatures[0].inputs if are_inputs else signatures[0].outputs
         by_index = {index: name for name, index in named.items()}
     return [by_index.get(index, model.graphs[0].tensors[index].name) for index in indices]
+
+
+def _precision(model: TfliteModel) -> Precision:
+    """Return what the numbers of a file are: fp32 unless something in it is quantized."""
+    small = {
+        (tensor.dtype, tensor.data is not None)
+        for graph in model.graphs
+        for tensor in graph.tensors
+        if _is_quantized(tensor)
+    }
+    computed = {dtype for dtype, is_constant in small if not is_constant}
+    constant = {dtype for dtype, is_constant in small if is_constant}
+    if computed & {"int8", "uint8"}:
+        return Precision.INT8
+    if "int16" in computed:
+        return Precision.INT16X8
+    if constant - {"float16"}:
+        is_restored = any(operator.name == "DEQUANTIZE" for operator in model.operators())
+        return Precision.WEIGHT_ONLY if is_restored else Precision.DYNAMIC
+    return Precision.FP16 if small else Precision.FP32
 
 
 def _is_quantized(tensor: Tensor) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device.infer.engine import ModelError
+from toolkit.convert.errors import NotMadeError
 from toolkit.dataset.dataset import Dataset
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.errors import MetricError, OriginalUnusableError
@@ -54,6 +55,7 @@ class Material:
     Attributes:
         stem: of the files' names.
         content: the float32 TFLite file; of an original that is quantized, that file.
+        precision: of ``content``.
         onnx: the original as ONNX; None when it is none.
         input_names: in the original's order.
         output_names: in the original's order.
@@ -68,6 +70,7 @@ class Material:
 
     stem: str
     content: bytes
+    precision: Precision
     onnx: bytes | None
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
@@ -183,13 +186,21 @@ def make(material: Material, order: Order, /) -> Made:
             _tensors(material, precision, content),
             float_layers,
         )
-    except (QuantizationError, ModelError, OriginalUnusableError, MetricError) as error:
+    except NotMadeError as error:
+        return Made(precision, reason=error.reason)
+    except QuantizationError as error:
+        return Made(precision, reason=f"the quantizer failed: {error.reason}")
+    except (ModelError, OriginalUnusableError, MetricError) as error:
         return Made(precision, reason=str(error))
 
 
 def _make(material: Material, precision: Precision) -> tuple[bytes, tuple[str, ...]]:
-    if precision is Precision.FP32:
+    if precision is material.precision:
         return material.content, ()
+    if material.precision is not Precision.FP32:
+        raise NotMadeError(
+            str(precision), f"the original is {material.precision} already, there is no float one"
+        )
     if precision is Precision.MIXED:
         return _mix(material)
     if precision is Precision.QDQ:
@@ -209,7 +220,7 @@ def _quantize_onnx(material: Material) -> bytes:
     from toolkit.quantize.qdq import quantize_qdq
 
     if material.onnx is None:
-        raise QuantizationError(str(Precision.QDQ), "the original is no ONNX model")
+        raise NotMadeError(str(Precision.QDQ), "the original is no ONNX model")
     proto = onnx.load_model_from_string(material.onnx)
     content: bytes = quantize_qdq(proto, feeds=feeds(material.calibration)).SerializeToString()
     return content
@@ -217,21 +228,21 @@ def _quantize_onnx(material: Material) -> bytes:
 
 def _mix(material: Material) -> tuple[bytes, tuple[str, ...]]:
     if material.metric is None:
-        raise QuantizationError(
-            str(Precision.MIXED), "there is nothing to judge it by; give labels or --metric"
+        raise NotMadeError(
+            str(Precision.MIXED), "there is nothing to judge it by; give targets or --metric"
         )
     metric = material.metric.metric()
 
     def is_within_budget(mixture: Mixture) -> bool:
         outputs = material.run(material.open(mixture.content, Precision.MIXED))
-        loss = judge(metric, material.test, material.reference, outputs).loss
-        return (loss.point if loss.high is None else loss.high) <= material.max_loss
+        merit = judge(metric, material.test, material.reference, outputs)
+        return merit.loss.upper <= material.max_loss
 
     search = MixedPrecision(material.content, list(feeds(material.calibration)))
     mixture = search.search(is_within_budget)
     if mixture is None:
-        raise QuantizationError(
-            str(Precision.MIXED), f"no mixture loses at most {material.max_loss:g}"
+        raise NotMadeError(
+            str(Precision.MIXED), f"no mixture with int8 loses at most {material.max_loss:g}"
         )
     names = tuple(name for layer in mixture.float_layers for name in layer.operators)
     return mixture.content, names

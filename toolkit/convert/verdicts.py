@@ -61,7 +61,7 @@ def _answer(_shared: None, question: _Question) -> dict[str, Any]:
         try:
             found = check(path, question.board).to_json()
         except (ToolkitError, DeviceError) as error:
-            return _failed(str(error))
+            return _failed(str(error).removeprefix(f"{work}/"))
     del found["board"]
     return found
 

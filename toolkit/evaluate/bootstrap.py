@@ -52,6 +52,11 @@ class Interval:
     recordings: int
     seed: int
 
+    @property
+    def upper(self) -> float:
+        """The upper end; the point itself with a single recording, which has no interval."""
+        return self.point if self.high is None else self.high
+
 
 def bootstrap(
     statistic: Statistic,
