@@ -60,6 +60,38 @@ def image_convolution(*, size: int, input_name: str = "x", output_name: str = "y
     )
 
 
+def recurrent() -> onnx.ModelProto:
+    """Input ``x`` of 6, ``state`` of 8 that comes back as ``stateN``, output ``y`` of 3 classes."""
+    return build(
+        [
+            helper.make_node("MatMul", ["x", "w"], ["a"]),
+            helper.make_node("MatMul", ["state", "u"], ["b"]),
+            helper.make_node("Add", ["a", "b"], ["c"]),
+            helper.make_node("Tanh", ["c"], ["stateN"]),
+            helper.make_node("MatMul", ["stateN", "v"], ["y"]),
+        ],
+        {"x": (1, 6), "state": (1, 8)},
+        {"y": (1, 3), "stateN": (1, 8)},
+        {"w": random_weights(6, 8), "u": random_weights(8, 8, seed=1), "v": random_weights(8, 3)},
+    )
+
+
+def of_two_inputs() -> onnx.ModelProto:
+    """A convolution over ``imu`` [1, 2, 128, 2], whose layout could be either, times ``weight``."""
+    return build(
+        [
+            helper.make_node("Conv", ["imu", "w"], ["c"], name="conv", pads=[1, 0, 1, 0]),
+            helper.make_node("GlobalAveragePool", ["c"], ["p"]),
+            helper.make_node("Flatten", ["p"], ["f"]),
+            helper.make_node("Mul", ["f", "weight"], ["scores"]),
+            helper.make_node("Sigmoid", ["scores"], ["share"]),
+        ],
+        {"imu": (1, 2, 128, 2), "weight": (1, 4)},
+        {"share": (1, 4), "scores": (1, 4)},
+        {"w": random_weights(4, 2, 3, 2)},
+    )
+
+
 def with_custom_operator() -> onnx.ModelProto:
     return build(
         [helper.make_node("Foo", ["x"], ["y"], name="foo_1", domain="my.operators")],

@@ -46,6 +46,14 @@ def test_noise_as_loud_as_the_signal_collapses() -> None:
     assert reason == "its outputs collapse: -6.0 dB against the original"
 
 
+@given(st.integers(0, 2**32))
+def test_a_cosine_is_never_more_than_one(seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(8, 4)).astype(np.float32)
+
+    assert metrics.cosine(values, values * np.float32(3)) <= 1.0
+    assert metrics.cosine(values, -values) >= -1.0
+
+
 def test_the_worst_output_counts() -> None:
     comparison = compare({"a": ONES, "b": ONES}, {"a": ONES, "b": ONES * np.float32(1.1)})
 

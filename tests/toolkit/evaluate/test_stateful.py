@@ -46,6 +46,14 @@ def test_a_state_is_found_by_its_name_and_shape() -> None:
     assert recurrence.free_inputs([X, STATE]) == [X]
 
 
+def test_a_model_with_one_input_has_no_state_and_need_not_take_zeros() -> None:
+    class Picky:
+        def run(self, _feed: Mapping[str, NDArray[Any]], /) -> dict[str, NDArray[np.float32]]:
+            raise AssertionError("it was run")
+
+    assert find_recurrence(Picky(), [X]) is None
+
+
 @pytest.mark.parametrize(
     ("names", "outputs"),
     [

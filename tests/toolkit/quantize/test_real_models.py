@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.conversion import speech
 from tests.benchmarks.conversion.cases import make, packaged
-from toolkit.convert.conversion import convert
+from tests.toolkit.convert.materials import loader
+from toolkit.convert.conversion import Options, convert
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.comparison import Comparison, compare
 from toolkit.evaluate.reference import OnnxRunner
@@ -51,8 +52,8 @@ class Subject:
 
 
 def to_float(model: Path, folder: Path, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    np.savez(folder / "few.npz", **{name: values[:8] for name, values in arrays.items()})  # type: ignore[arg-type]
-    convert(model, folder, data=folder / "few.npz", precisions=[Precision.FP32])
+    few = loader(folder / "few.npz", **{name: values[:8] for name, values in arrays.items()})
+    convert(model, folder, data=few, options=Options(precisions=[Precision.FP32]))
     return (folder / f"{model.stem}-fp32.tflite").read_bytes()
 
 
