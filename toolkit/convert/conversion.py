@@ -38,7 +38,9 @@ from toolkit.convert.variant import Made, Material, Order, make
 from toolkit.convert.verdicts import board_verdicts
 from toolkit.dataset.dataset import Dataset
 from toolkit.environment.environment import CONVERTER, TFLITE
+from toolkit.errors import FileUnwritableError
 from toolkit.evaluate.bootstrap import SEED
+from toolkit.evaluate.target import open_target
 from toolkit.quantize.qdq import trtexec_line
 from toolkit.quantize.recipe import Precision
 
@@ -119,6 +121,7 @@ def convert(
             the variants are there.
     """
     say(f"checking {model.name}")
+    _check_places(output, options.runtimes)
     original = open_original(model, shapes=options.shapes, allow_pickle=options.allow_pickle)
     case = open_case(original, data, test_data, states=options.states)
     journal = Journal(output, _key(case, options))
@@ -191,6 +194,15 @@ class _Work:
         layers = "".join(f"{name}\n" for name in made.float_layers).encode()
         self.journal.save(f"{made.precision}.layers", layers)
         self.journal.save(self.material.file_name(made.precision), made.content)
+
+
+def _check_places(output: Path, runtimes: Sequence[str]) -> None:
+    """Raise ToolkitError now for a place that would be found to be none when all is made."""
+    if output.exists() and not output.is_dir():
+        raise FileUnwritableError(str(output), "it is no folder")
+    for name in runtimes:
+        with open_target(name):
+            pass
 
 
 def _key(case: Case, options: Options) -> str:

@@ -118,6 +118,11 @@ def test_a_wrong_option_is_a_usage_error(
         (["--board", "raspberrypi-4"], ExitCode.NOT_FOUND, "raspberrypi-4"),
         (["--state", "x=y"], ExitCode.USAGE, "--state x=y: the output's shape is"),
         (["--shape", "z=1,4"], ExitCode.USAGE, "the model's inputs are x"),
+        (
+            ["--runtime", "bogus"],
+            ExitCode.USAGE,
+            "bogus: this is no board; give virtual, tflite or",
+        ),
         (["--test-data", "nowhere.npz"], ExitCode.NOT_FOUND, "nowhere.npz"),
     ],
 )
@@ -134,6 +139,18 @@ def test_options_that_do_not_go_with_model_or_data_are_told_before_anything_is_m
 
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_an_output_that_is_no_folder_is_told_before_anything_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = command(tmp_path, network())
+    (tmp_path / "out").write_bytes(b"mine")
+
+    assert main([*words, "--quiet"]) == ExitCode.TRANSFER
+
+    assert "out: cannot be written: it is no folder" in capsys.readouterr().err
+    assert (tmp_path / "out").read_bytes() == b"mine"
 
 
 @pytest.mark.converter
