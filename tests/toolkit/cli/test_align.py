@@ -173,12 +173,12 @@ def test_files_that_cannot_be_read_or_written_are_said(
     for words, code, message in (
         (["absent.csv", "-o", "o.csv"], ExitCode.NOT_FOUND, "there is no such recording"),
         ([recording, "-o", "o.txt"], ExitCode.USAGE, "name it .csv, .parquet, .npz"),
-        ([recording, "-o", recording + "/o.csv"], ExitCode.MISSING, "o.csv: "),
+        ([recording, "-o", recording + "/o.csv"], ExitCode.TRANSFER, "o.csv: "),
     ):
         assert main(["align", *words, *good]) == code
         assert message in capsys.readouterr().err
     (folder / "d.csv").mkdir()
-    assert main(["align", recording, "-o", str(folder / "d.csv"), *good]) == ExitCode.MISSING
+    assert main(["align", recording, "-o", str(folder / "d.csv"), *good]) == ExitCode.TRANSFER
     assert "it is a directory" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["align", recording, "-o", recording, *good])

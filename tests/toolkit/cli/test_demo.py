@@ -53,7 +53,7 @@ def test_an_output_that_cannot_be_a_folder_is_said(
     file.touch()
 
     for output in (file, file / "below", Path(os.devnull) / "below"):
-        assert main(["demo", "-o", str(output)]) == ExitCode.MISSING
+        assert main(["demo", "-o", str(output)]) == ExitCode.TRANSFER
         assert f"ferrule: {output}: " in capsys.readouterr().err
 
 
