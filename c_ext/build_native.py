@@ -10,7 +10,7 @@ from cffi import FFI
 
 # setuptools wants the sources relative to the project's root, from where it runs this file.
 C_EXT = Path("c_ext")
-HEADERS = ("ferrule/aligner.h", "ferrule/ring.h", "ferrule/staging.h")
+HEADERS = ("ferrule/aligner.h", "ferrule/ring.h", "ferrule/staging.h", "ferrule/delta.h")
 SOURCES = sorted(str(path) for path in (C_EXT / "src").glob("*.c"))
 # -ffp-contract=off: a fused multiply-add would give other bytes on Arm than on x86-64.
 COMPILE_ARGS = ["-std=c99", "-O2", "-ffp-contract=off"]
