@@ -29,6 +29,7 @@ VERBS: Final = {
     "evaluate": "compare models on your data, with a metric of yours",
     "keys": "make or show the keys that sign bundles",
     "bundle": "make, show or verify the file that a board installs",
+    "delta": "make, apply or show the patch from one model file to another",
     "align": "bring a recording onto one grid, as a board would",
     "push": "send a bundle to a running board",
     "boards": "list, show and check what is known of boards",
