@@ -6,10 +6,6 @@
 #include "delta_parse.h"
 #include "range_writer.h"
 
-enum {
-    PASSES = 2 /* the second one knows from the first what symbols cost */
-};
-
 struct dlt_encoder {
     const uint8_t *base;
     const uint8_t *result;
@@ -115,6 +111,11 @@ static void write_wide(dlt_encoder_t *encoder, const dlt_region_t *region, uint3
     }
 }
 
+static uint32_t bytes_of(const dlt_region_t *region)
+{
+    return region->count * dlt_size_of((dlt_form_t)region->form);
+}
+
 static uint32_t ratio_of_scales(const dlt_encoder_t *encoder, const dlt_region_t *region, uint32_t run)
 {
     const uint32_t channel = run % region->channels;
@@ -216,7 +217,7 @@ static void write_region(dlt_encoder_t *encoder, const dlt_region_t *region, uin
         write_parameter(encoder, region->run);
     }
     write_numbers(encoder, region, contexts);
-    encoder->cursor += region->count * dlt_size_of((dlt_form_t)region->form);
+    encoder->cursor += bytes_of(region);
 }
 
 double dlt_encoder_cost(dlt_encoder_t *encoder, const dlt_region_t *region, uint32_t contexts)
@@ -267,6 +268,25 @@ static void write_gap(dlt_encoder_t *encoder, uint32_t from, uint32_t to)
     }
 }
 
+/* Cut all that is between the regions, only to learn what symbols cost. */
+static void learn(dlt_encoder_t *encoder, const dlt_region_t *regions, size_t count)
+{
+    uint32_t position = 0;
+    uint32_t cursor = 0;
+    uint32_t op = DLT_OP_COPY;
+    size_t items;
+
+    dlt_parse_reset(encoder->parse);
+    for (size_t i = 0; i < count; i++) {
+        dlt_parse_run(encoder->parse, position, regions[i].offset, cursor, op, &items);
+        cursor = (regions[i].has_base ? regions[i].base_offset : regions[i].offset) + bytes_of(&regions[i]);
+        op = DLT_OP_REGION;
+        position = regions[i].offset + bytes_of(&regions[i]);
+    }
+    dlt_parse_run(encoder->parse, position, encoder->result_bytes, cursor, op, &items);
+    dlt_parse_learn(encoder->parse);
+}
+
 static void write_all(dlt_encoder_t *encoder, const dlt_region_t *regions, size_t count, uint32_t contexts)
 {
     uint32_t position = 0;
@@ -276,7 +296,7 @@ static void write_all(dlt_encoder_t *encoder, const dlt_region_t *regions, size_
     for (size_t i = 0; i < count; i++) {
         write_gap(encoder, position, regions[i].offset);
         write_region(encoder, &regions[i], contexts);
-        position = regions[i].offset + regions[i].count * dlt_size_of((dlt_form_t)regions[i].form);
+        position = regions[i].offset + bytes_of(&regions[i]);
     }
     write_gap(encoder, position, encoder->result_bytes);
 }
@@ -292,11 +312,8 @@ size_t dlt_encoder_run(dlt_encoder_t *encoder, const dlt_region_t *regions, size
     }
     encoder->payload = bytes;
     *payload = bytes;
-    dlt_parse_reset(encoder->parse);
-    for (unsigned pass = 1; pass <= PASSES; pass++) {
-        dlt_writer_begin(&encoder->writer, bytes, room, contexts);
-        write_all(encoder, regions, count, contexts);
-        dlt_parse_learn(encoder->parse);
-    }
+    learn(encoder, regions, count);
+    dlt_writer_begin(&encoder->writer, bytes, room, contexts);
+    write_all(encoder, regions, count, contexts);
     return dlt_writer_end(&encoder->writer);
 }

@@ -8,8 +8,8 @@
 enum {
     HASH_BITS = 16,
     HASHED = 4,       /* bytes */
-    MAX_TRIED = 24,   /* places with one hash */
-    LONG_ENOUGH = 96, /* a match that is taken as it is */
+    MAX_TRIED = 16,   /* places with one hash */
+    LONG_ENOUGH = 64, /* a match that is taken as it is */
     EVERY_LENGTH = 12 /* up to it shorter lengths than the match's are tried, too */
 };
 
@@ -201,6 +201,7 @@ static uint32_t extend(dlt_parse_t *parse, uint32_t at, uint32_t position, uint3
     dlt_item_t item = {DLT_OP_LITERAL, 1, 0};
     uint32_t longest = 0;
     uint32_t place;
+    float least = INFINITY; /* cost of the cheapest distance */
 
     offer(parse->nodes, at, &item, node.cost + ops[DLT_OP_LITERAL] + parse->costs.literals[*bytes], node.shift);
     if (cursor < parse->base_bytes) {
@@ -221,7 +222,7 @@ static uint32_t extend(dlt_parse_t *parse, uint32_t at, uint32_t position, uint3
         return longest;
     }
     place = parse->heads[hash_of(bytes)];
-    for (unsigned tried = 0; tried < MAX_TRIED && place != none; tried++, place = parse->older[place]) {
+    for (unsigned tried = 0; tried < MAX_TRIED && place != none && longest < LONG_ENOUGH; tried++, place = parse->older[place]) {
         float cost = node.cost;
         uint32_t shift = node.shift;
         uint32_t length;
@@ -243,8 +244,9 @@ static uint32_t extend(dlt_parse_t *parse, uint32_t at, uint32_t position, uint3
             cost += number_cost(parse, DLT_NUMBER_DISTANCE, item.distance);
         }
         item.length = length;
-        if (length >= HASHED - 1) {
+        if (length >= HASHED && (length > longest || cost < least)) {
             offer_lengths(parse, at, item, cost + ops[item.op], shift);
+            least = cost < least ? cost : least;
         }
         longest = length > longest ? length : longest;
     }

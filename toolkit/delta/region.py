@@ -120,11 +120,10 @@ def _exponent(block: Block, content: bytes) -> int:
     if block.form is Form.INT8:
         return 0
     if not block.form.is_float:
-        largest = np.max(np.abs(numbers.astype(np.int64)))
-        return int(largest).bit_length()
+        return max(-int(numbers.min()), int(numbers.max())).bit_length()
     shift, mask = _EXPONENT_BITS[block.form]
-    bits = numbers.view(f"<u{numbers.itemsize}")
-    return int(((bits >> shift) & mask).max())
+    exponents = (numbers.view(f"<u{numbers.itemsize}") >> shift) & mask
+    return int(exponents.max())
 
 
 def _ratios(dividend: NDArray[np.float32], divisor: NDArray[np.float32]) -> NDArray[np.uint32]:
