@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from toolkit.delta.encoder import Encoder
 
 _SAMPLE: Final = 1024  # numbers that tell which of several blocks is the old one
+_SAMPLE_BYTES: Final = 8192  # of a block that show whether it repeats itself
+_CLEARLY: Final = 0.85
 _LEAST_CHANGED: Final = 1 / 2000  # share of a block's bytes; below it copies cost less
 
 
@@ -29,12 +32,21 @@ def plan(old: bytes, new: bytes, pairs: Sequence[Pair], encoder: Encoder, /) -> 
     regions: list[Region] = []
     scales: list[Pair] = []
     for pair in pairs:
-        if pair.old is None or is_changed(old, new, pair):
-            ways = list(candidates(old, new, pair, scales))
-            regions.append(min(ways, key=encoder.cost) if len(ways) > 1 else ways[0])
+        if is_changed(old, new, pair):
+            ways = {region: encoder.cost(region) for region in candidates(old, new, pair, scales)}
+            region = min(ways, key=lambda way: ways[way])
+            if region.base_offset is not None or not _repeats(new, pair.new, ways[region]):
+                regions.append(region)
         if pair.new.is_scale and pair.old is not None:
             scales.append(pair)
     return regions
+
+
+def _repeats(content: bytes, block: Block, cost_bytes: float) -> bool:
+    """Return whether a block repeats itself so much that copies cost less than its numbers."""
+    sample = content[block.offset_bytes : min(block.end_bytes, block.offset_bytes + _SAMPLE_BYTES)]
+    share = len(zlib.compress(sample, 1)) / len(sample)
+    return share * block.size_bytes < cost_bytes * _CLEARLY
 
 
 def match(

@@ -30,7 +30,7 @@ class RatioKind(IntEnum):
     PRODUCT = lib.DLT_RATIO_PRODUCT
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Region:
     """One block of the new file; the fields are those of docs/DELTA.md.
 
