@@ -222,7 +222,8 @@ static uint32_t extend(dlt_parse_t *parse, uint32_t at, uint32_t position, uint3
         return longest;
     }
     place = parse->heads[hash_of(bytes)];
-    for (unsigned tried = 0; tried < MAX_TRIED && place != none && longest < LONG_ENOUGH; tried++, place = parse->older[place]) {
+    for (unsigned tried = 0; tried < MAX_TRIED && place != none && longest < LONG_ENOUGH;
+         tried++, place = parse->older[place]) {
         float cost = node.cost;
         uint32_t shift = node.shift;
         uint32_t length;

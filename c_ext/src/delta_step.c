@@ -381,21 +381,26 @@ static dlt_status_t read_parameter(dlt_decoder_t *decoder, reader_t *reader)
     return decoder->parameter < DLT_REGION_PARAMETERS ? DLT_OK : begin_region(decoder);
 }
 
-/* Take over the next channel's ratio when its run begins. */
-static void next_number(dlt_decoder_t *decoder, const dlt_io_t *io)
+/* Take over the next channel's ratio, whose run begins. */
+static void next_run(dlt_decoder_t *decoder, const dlt_io_t *io)
+{
+    const uint32_t *region = decoder->region;
+    uint32_t place;
+
+    decoder->channel = decoder->channel + 1 < region[DLT_REGION_CHANNELS] ? decoder->channel + 1 : 0;
+    decoder->run_left = region[DLT_REGION_RUN];
+    place = 4 * decoder->channel;
+    decoder->ratio = dlt_ratio_of(form_of(decoder), dlt_read_u32(&io->base[region[DLT_REGION_OLD_SCALES] + place]),
+                                  result_u32_at(decoder, io, region[DLT_REGION_NEW_SCALES] + place));
+    if (ratio_of(decoder) == DLT_RATIO_PRODUCT) {
+        decoder->ratio = dlt_product(decoder->ratio, region[DLT_REGION_RATIO]);
+    }
+}
+
+static inline void next_number(dlt_decoder_t *decoder, const dlt_io_t *io)
 {
     if (decoder->run_left == 0) {
-        const uint32_t *region = decoder->region;
-        uint32_t place;
-
-        decoder->channel = decoder->channel + 1 < region[DLT_REGION_CHANNELS] ? decoder->channel + 1 : 0;
-        decoder->run_left = region[DLT_REGION_RUN];
-        place = 4 * decoder->channel;
-        decoder->ratio = dlt_ratio_of(form_of(decoder), dlt_read_u32(&io->base[region[DLT_REGION_OLD_SCALES] + place]),
-                                      result_u32_at(decoder, io, region[DLT_REGION_NEW_SCALES] + place));
-        if (ratio_of(decoder) == DLT_RATIO_PRODUCT) {
-            decoder->ratio = dlt_product(decoder->ratio, region[DLT_REGION_RATIO]);
-        }
+        next_run(decoder, io);
     }
     decoder->run_left--;
 }
@@ -437,17 +442,28 @@ static uint8_t read_narrow(reader_t *reader, dlt_forecast_t forecast, uint32_t *
     return (uint8_t)((is_against != 0) != forecast.is_below ? 256u - magnitude : magnitude);
 }
 
+/* True when another number can be decoded in this step. */
+static bool has_next(const dlt_decoder_t *decoder, const dlt_io_t *io, const reader_t *reader)
+{
+    return (decoder->phase == DLT_AT_NARROW || decoder->phase == DLT_AT_WIDER) &&
+           io->output_bytes - io->made >= DLT_MIN_OUTPUT_BYTES && reader->end - reader->at >= DLT_INPUT_BYTES;
+}
+
 static void step_narrow(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *reader)
 {
     static const dlt_forecast_t nothing = {0, 0, false};
-    dlt_forecast_t forecast = nothing;
+    const bool is_predicted = has_base(decoder);
 
-    next_number(decoder, io);
-    if (has_base(decoder)) {
-        forecast = dlt_forecast(io->base[decoder->source], decoder->ratio >> (DLT_RATIO_BITS - DLT_NARROW_BITS));
-    }
-    write_byte(decoder, io, (uint8_t)(forecast.code + read_narrow(reader, forecast, &decoder->mean)));
-    end_number(decoder, 1);
+    do {
+        dlt_forecast_t forecast = nothing;
+
+        next_number(decoder, io);
+        if (is_predicted) {
+            forecast = dlt_forecast(io->base[decoder->source], decoder->ratio >> (DLT_RATIO_BITS - DLT_NARROW_BITS));
+        }
+        write_byte(decoder, io, (uint8_t)(forecast.code + read_narrow(reader, forecast, &decoder->mean)));
+        end_number(decoder, 1);
+    } while (has_next(decoder, io, reader));
 }
 
 static dlt_status_t step_wide(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *reader)

@@ -16,44 +16,51 @@ static uint32_t rotate(uint32_t word, unsigned count)
     return word >> count | word << (32 - count);
 }
 
-static void take_block(dlt_sha256_t *sha)
+/* The next word of the schedule, in the place of the one 16 before. */
+static uint32_t next_word(uint32_t schedule[16], unsigned round)
+{
+    const uint32_t w15 = schedule[(round + 1) % 16];
+    const uint32_t w2 = schedule[(round + 14) % 16];
+
+    schedule[round % 16] += (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3) + schedule[(round + 9) % 16] +
+                            (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10);
+    return schedule[round % 16];
+}
+
+static void take_block(uint32_t state[8], const uint8_t *bytes)
 {
     uint32_t schedule[16];
-    uint32_t s[8];
+    uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+    uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
 
     for (unsigned i = 0; i < 16; i++) {
-        const uint8_t *at = &sha->block[4 * i];
+        const uint8_t *at = &bytes[4 * i];
 
         schedule[i] = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
     }
-    for (unsigned i = 0; i < 8; i++) {
-        s[i] = sha->state[i];
-    }
     for (unsigned i = 0; i < 64; i++) {
-        uint32_t *word = &schedule[i % 16];
-        uint32_t first;
-        uint32_t second;
+        const uint32_t word = i < 16 ? schedule[i] : next_word(schedule, i);
+        const uint32_t first =
+            h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + ((e & f) ^ (~e & g)) + constants[i] + word;
+        const uint32_t second = (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) ^ (a & c) ^ (b & c));
 
-        if (i >= 16) {
-            const uint32_t w15 = schedule[(i + 1) % 16];
-            const uint32_t w2 = schedule[(i + 14) % 16];
-
-            *word += (rotate(w15, 7) ^ rotate(w15, 18) ^ w15 >> 3) + schedule[(i + 9) % 16] +
-                     (rotate(w2, 17) ^ rotate(w2, 19) ^ w2 >> 10);
-        }
-        first = s[7] + (rotate(s[4], 6) ^ rotate(s[4], 11) ^ rotate(s[4], 25)) + ((s[4] & s[5]) ^ (~s[4] & s[6])) +
-                constants[i] + *word;
-        second =
-            (rotate(s[0], 2) ^ rotate(s[0], 13) ^ rotate(s[0], 22)) + ((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
-        for (unsigned k = 7; k > 0; k--) {
-            s[k] = s[k - 1];
-        }
-        s[4] += first;
-        s[0] = first + second;
+        h = g;
+        g = f;
+        f = e;
+        e = d + first;
+        d = c;
+        c = b;
+        b = a;
+        a = first + second;
     }
-    for (unsigned i = 0; i < 8; i++) {
-        sha->state[i] += s[i];
-    }
+    state[0] += a;
+    state[1] += b;
+    state[2] += c;
+    state[3] += d;
+    state[4] += e;
+    state[5] += f;
+    state[6] += g;
+    state[7] += h;
 }
 
 void dlt_sha256_init(dlt_sha256_t *sha)
@@ -69,11 +76,22 @@ void dlt_sha256_init(dlt_sha256_t *sha)
 
 void dlt_sha256_update(dlt_sha256_t *sha, const uint8_t *bytes, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        sha->block[sha->byte_count % DLT_SHA256_BLOCK] = bytes[i];
+    while (size > 0) {
+        const uint32_t held = sha->byte_count % DLT_SHA256_BLOCK;
+
+        if (held == 0 && size >= DLT_SHA256_BLOCK) {
+            take_block(sha->state, bytes);
+            sha->byte_count += DLT_SHA256_BLOCK;
+            bytes += DLT_SHA256_BLOCK;
+            size -= DLT_SHA256_BLOCK;
+            continue;
+        }
+        sha->block[held] = *bytes;
         sha->byte_count++;
-        if (sha->byte_count % DLT_SHA256_BLOCK == 0) {
-            take_block(sha);
+        bytes++;
+        size--;
+        if (held == DLT_SHA256_BLOCK - 1) {
+            take_block(sha->state, sha->block);
         }
     }
 }
