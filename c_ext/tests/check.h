@@ -36,6 +36,8 @@ void test_time(void);
 void test_windows(void);
 void test_golden(void);
 void test_stress(void);
+void test_delta(void);
 void test_fuzz(void);
+void test_fuzz_delta(void);
 
 #endif

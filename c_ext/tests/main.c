@@ -86,7 +86,9 @@ int main(void)
     test_windows();
     test_golden();
     test_stress();
+    test_delta();
     test_fuzz();
+    test_fuzz_delta();
 #endif
     printf("%u passed, %u failed\n", passed_count, failed_count);
     return failed_count == 0 ? 0 : 1;

@@ -152,7 +152,7 @@ def test_no_long_sequence_of_calls_breaks_an_invariant(cc: str, tmp_path: Path) 
 
 
 @pytest.mark.slow
-def test_a_million_mutated_messages_are_samples_or_counted(cc: str, tmp_path: Path) -> None:
+def test_a_million_mutated_messages_and_patches_do_no_harm(cc: str, tmp_path: Path) -> None:
     flags = [*SANITIZERS, "-DSTRESS_RUNS=1u", "-DFUZZ_SEED=1000000u", "-DFUZZ_INPUTS=1000000u"]
     assert_suite_passes(build_suite(cc, flags, tmp_path), LONG_RUN_TIMEOUT_S)
 
