@@ -20,7 +20,17 @@ void delta_copy(uint8_t *to, const uint8_t *from, size_t size)
 
 unsigned char *delta_memory(size_t *bytes)
 {
-    return fixture_memory(bytes);
+    unsigned char *memory = fixture_memory(bytes);
+
+    *bytes -= DELTA_PATCH_ROOM;
+    return memory;
+}
+
+uint8_t *delta_scratch(void)
+{
+    size_t bytes;
+
+    return delta_memory(&bytes) + bytes;
 }
 
 size_t delta_made(void)
@@ -61,7 +71,7 @@ static dlt_status_t push_all(const delta_run_t *run, dlt_decoder_t *decoder, con
 {
     size_t at = DLT_HEADER_BYTES;
     size_t bytes;
-    unsigned char *const memory = fixture_memory(&bytes);
+    unsigned char *const memory = delta_memory(&bytes);
     dlt_status_t status;
     dlt_io_t io = {0};
 
@@ -91,7 +101,7 @@ dlt_status_t delta_run(const delta_run_t *run)
     dlt_header_t header;
     dlt_decoder_t *decoder;
     size_t bytes;
-    void *memory = fixture_memory(&bytes);
+    void *memory = delta_memory(&bytes);
     dlt_status_t status = dlt_read_header(run->patch, run->patch_bytes, &header);
 
     made = 0;

@@ -9,7 +9,7 @@
 #include "../../tests/golden/delta.h"
 
 enum {
-    DELTA_PATCH_ROOM = 1024
+    DELTA_PATCH_ROOM = 512
 };
 
 typedef enum {
@@ -44,6 +44,9 @@ bool delta_is_result(void);
 
 /* Bytes that decoders may lie in. */
 unsigned char *delta_memory(size_t *bytes);
+
+/* DELTA_PATCH_ROOM bytes for a base or patch that a test changes. */
+uint8_t *delta_scratch(void);
 
 void delta_copy(uint8_t *to, const uint8_t *from, size_t size);
 

@@ -70,7 +70,7 @@ static void a_patch_that_ends_early_is_not_done(void)
 
 static void no_damaged_byte_makes_another_result(void)
 {
-    static uint8_t damaged[DELTA_PATCH_ROOM];
+    uint8_t *damaged = delta_scratch();
 
     for (size_t at = 0; at < golden_patch_sizes[GOLDEN_SMALL]; at++) {
         delta_run_t run = run_of(GOLDEN_SMALL, SIZE_MAX, SIZE_MAX);
@@ -87,7 +87,7 @@ static void no_damaged_byte_makes_another_result(void)
 
 static void another_base_is_refused_before_anything_is_made(void)
 {
-    static uint8_t other[sizeof(golden_base)];
+    uint8_t *other = delta_scratch();
     delta_run_t run = run_of(GOLDEN_SMALL, SIZE_MAX, SIZE_MAX);
 
     delta_copy(other, golden_base, sizeof(golden_base));
