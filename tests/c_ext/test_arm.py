@@ -33,7 +33,8 @@ AARCH64_GCC: Final = "aarch64-linux-gnu-gcc"
 STARTUP: Final = C_EXT / "tests" / "arm" / "startup.c"
 LAYOUT: Final = C_EXT / "tests" / "arm" / "memory.ld"
 SHARED: Final = [
-    C_EXT / "tests" / name for name in ("main.c", "fixture.c", "invariants.c", "messages.c", "delta_runs.c")
+    C_EXT / "tests" / name
+    for name in ("main.c", "fixture.c", "invariants.c", "messages.c", "delta_runs.c")
 ]
 SUBJECTS: Final = [path for path in TESTS if path.stem.startswith("test_")]
 

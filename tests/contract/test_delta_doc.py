@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 import pytest
-
 from device._native import lib as board
+from toolkit._native import lib as host
+
 from device.delta import HEADER_BYTES, apply, read_header
 from tests.contract.test_bundle_doc import block, table
-from toolkit._native import lib as host
 from toolkit.delta.create import HEADER, MAGIC, VERSION
 
 ROOT: Final = Path(__file__).parents[2]

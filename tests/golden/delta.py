@@ -65,7 +65,9 @@ def files() -> tuple[bytes, bytes, list[Region]]:
              ratio_kind=RatioKind.PRODUCT, ratio=_ONE * 3 // 2, **by)  # fmt: skip
     for how in _ratios(moved, by):
         old = random.integers(-128, 128, CODES)
-        new = np.clip(np.rint(old / np.repeat(moved, RUN) + random.normal(0, 0.6, CODES)), -128, 127)
+        new = np.clip(
+            np.rint(old / np.repeat(moved, RUN) + random.normal(0, 0.6, CODES)), -128, 127
+        )
         made.add(Form.INT8, old, new, **how)
     made.add(Form.INT8, old, random.integers(-128, 128, CODES), base_offset=None)
     for form, size in ((Form.INT16, 1e4), (Form.INT32, 1e8), (Form.FLOAT16, 1), (Form.FLOAT32, 1)):

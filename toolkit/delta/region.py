@@ -122,7 +122,8 @@ def _exponent(block: Block, content: bytes) -> int:
     if not block.form.is_float:
         return max(-int(numbers.min()), int(numbers.max())).bit_length()
     shift, mask = _EXPONENT_BITS[block.form]
-    exponents = (numbers.view(f"<u{numbers.itemsize}") >> shift) & mask
+    bits: NDArray[np.uint32] = numbers.view(f"<u{numbers.itemsize}").astype(np.uint32)
+    exponents = (bits >> shift) & mask
     return int(exponents.max())
 
 
