@@ -3,7 +3,8 @@
 # test-arm: the C core on emulated Arm, and its size · bench: figures against their goals · clean: what was built.
 # Each sets up .venv first.
 PYTHON := .venv/bin/python
-C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/tests/*.[ch] c_ext/tests/arm/*.c c_ext/bench/*.c)
+C_FILES := $(wildcard c_ext/include/ferrule/*.h c_ext/src/*.[ch] c_ext/host/*.[ch] c_ext/tests/*.[ch] c_ext/tests/arm/*.c \
+	c_ext/bench/*.c)
 
 .PHONY: demo test test-long test-arm check bench bench-convert setup test-tools arm-tools format lock clean
 
@@ -62,4 +63,4 @@ lock:
 		--constraints locks/development.txt --output-file locks/models.txt
 
 clean:
-	rm -rf build dist .venv *.egg-info device/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf build dist .venv *.egg-info device/_native* toolkit/_native* .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

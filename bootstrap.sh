@@ -23,7 +23,7 @@ find_python() {
 }
 
 stamp=$(cat locks/development.txt locks/models.txt toolkit/environment/*.txt pyproject.toml setup.py bootstrap.sh \
-    c_ext/build_native.py c_ext/include/*/*.h c_ext/src/* | cksum)
+    c_ext/*.py c_ext/include/*/*.h c_ext/src/* c_ext/host/* | cksum)
 if [ -x .venv/bin/python ] && [ "$(cat .venv/stamp 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi

@@ -106,8 +106,9 @@ def test_the_wheel_holds_every_module_and_file_of_the_packages(
     }
 
     packed = {name for name in wheel_names if ".dist-info/" not in name}
-    (native,) = packed - wanted
-    assert re.fullmatch(r"device/_native\..*so", native)
+    board, host = sorted(packed - wanted)
+    assert re.fullmatch(r"device/_native\..*so", board)
+    assert re.fullmatch(r"toolkit/_native\..*so", host)
     assert wanted <= packed
     assert {"boards/virtual-process.toml", "toolkit/demo/assets/har-v1.onnx",
             "toolkit/environment/converter.txt"} <= packed  # fmt: skip
@@ -120,6 +121,7 @@ def test_the_source_distribution_holds_the_c_core_and_no_tests(packages: tuple[P
     assert {
         "c_ext/include/ferrule/aligner.h",
         "c_ext/src/aligner.c",
+        "c_ext/host/delta_encoder.c",
         "setup.py",
         "LICENSE",
     } <= names

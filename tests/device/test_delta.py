@@ -84,7 +84,9 @@ def test_another_process_goes_on_with_the_state(
     assert 0 < decoder.made_bytes < len(new)
     assert decoder.missing_bytes == len(patch) - half
     for name, content in zip(
-        ("old", "patch", "result", "state"), (old, patch, bytes(result), decoder.dump()), strict=True
+        ("old", "patch", "result", "state"),
+        (old, patch, bytes(result), decoder.dump()),
+        strict=True,
     ):
         (tmp_path / name).write_bytes(content)
     subprocess.run([sys.executable, "-c", RESUME, str(tmp_path)], check=True, timeout=60)

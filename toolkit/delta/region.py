@@ -124,7 +124,7 @@ def _exponent(block: Block, content: bytes) -> int:
     shift, mask = _EXPONENT_BITS[block.form]
     bits: NDArray[np.uint32] = numbers.view(f"<u{numbers.itemsize}").astype(np.uint32)
     exponents = (bits >> shift) & mask
-    return int(exponents.max())
+    return int(np.max(exponents))
 
 
 def _ratios(dividend: NDArray[np.float32], divisor: NDArray[np.float32]) -> NDArray[np.uint32]:
