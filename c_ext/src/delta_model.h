@@ -164,9 +164,12 @@ static inline uint32_t dlt_next_mean(uint32_t mean, uint32_t magnitude)
 
 static inline unsigned dlt_activity(uint32_t mean)
 {
-    const unsigned length = dlt_bit_length(mean);
+    unsigned level = 0;
 
-    return length < 5 ? 0 : length - 4 < DLT_ACTIVITY_LEVELS ? length - 4 : DLT_ACTIVITY_LEVELS - 1;
+    while (level + 1 < DLT_ACTIVITY_LEVELS && mean >> (level + 4) != 0) {
+        level++;
+    }
+    return level;
 }
 
 /* What a code of one byte becomes. */

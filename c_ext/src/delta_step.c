@@ -397,19 +397,20 @@ static void next_run(dlt_decoder_t *decoder, const dlt_io_t *io)
     }
 }
 
-static inline void next_number(dlt_decoder_t *decoder, const dlt_io_t *io)
+static void begin_run(dlt_decoder_t *decoder, const dlt_io_t *io)
 {
     if (decoder->run_left == 0) {
         next_run(decoder, io);
     }
-    decoder->run_left--;
 }
 
-static void end_number(dlt_decoder_t *decoder, uint32_t size)
+/* count: no more than have one ratio. */
+static void end_numbers(dlt_decoder_t *decoder, uint32_t count, uint32_t size)
 {
-    decoder->source += size;
-    decoder->cursor += size;
-    decoder->left--;
+    decoder->source += count * size;
+    decoder->cursor += count * size;
+    decoder->left -= count;
+    decoder->run_left -= count;
     if (decoder->left == 0) {
         decoder->phase = DLT_AT_OP;
     } else if (decoder->run_left == 0 && ratio_of(decoder) == DLT_RATIO_EACH) {
@@ -442,28 +443,38 @@ static uint8_t read_narrow(reader_t *reader, dlt_forecast_t forecast, uint32_t *
     return (uint8_t)((is_against != 0) != forecast.is_below ? 256u - magnitude : magnitude);
 }
 
-/* True when another number can be decoded in this step. */
-static bool has_next(const dlt_decoder_t *decoder, const dlt_io_t *io, const reader_t *reader)
+static uint32_t least(uint32_t first, size_t second)
 {
-    return (decoder->phase == DLT_AT_NARROW || decoder->phase == DLT_AT_WIDER) &&
-           io->output_bytes - io->made >= DLT_MIN_OUTPUT_BYTES && reader->end - reader->at >= DLT_INPUT_BYTES;
+    return first < second ? first : (uint32_t)second;
 }
 
+/* As many codes as have one ratio, and as there is input and room for. What changes is held apart from the decoder: a
+ * byte that is written might be one of its own for all that the compiler knows. */
 static void step_narrow(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *reader)
 {
     static const dlt_forecast_t nothing = {0, 0, false};
-    const bool is_predicted = has_base(decoder);
+    const uint8_t *const base = has_base(decoder) ? &io->base[decoder->source] : NULL;
+    uint8_t *const output = &io->output[io->made];
+    reader_t local = *reader;
+    uint32_t mean = decoder->mean;
+    uint32_t ratio;
+    uint32_t count;
+    uint32_t done = 0;
 
+    begin_run(decoder, io);
+    count = least(least(decoder->left, decoder->run_left), io->output_bytes - io->made);
+    ratio = decoder->ratio >> (DLT_RATIO_BITS - DLT_NARROW_BITS);
     do {
-        dlt_forecast_t forecast = nothing;
+        const dlt_forecast_t forecast = base != NULL ? dlt_forecast(base[done], ratio) : nothing;
 
-        next_number(decoder, io);
-        if (is_predicted) {
-            forecast = dlt_forecast(io->base[decoder->source], decoder->ratio >> (DLT_RATIO_BITS - DLT_NARROW_BITS));
-        }
-        write_byte(decoder, io, (uint8_t)(forecast.code + read_narrow(reader, forecast, &decoder->mean)));
-        end_number(decoder, 1);
-    } while (has_next(decoder, io, reader));
+        output[done] = (uint8_t)(forecast.code + read_narrow(&local, forecast, &mean));
+        done++;
+    } while (done < count && local.end - local.at >= DLT_INPUT_BYTES);
+    *reader = local;
+    decoder->mean = mean;
+    decoder->position += done;
+    io->made += done;
+    end_numbers(decoder, done, 1);
 }
 
 static dlt_status_t step_wide(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *reader)
@@ -474,7 +485,7 @@ static dlt_status_t step_wide(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *re
     uint32_t bits = 0;
     uint32_t leaf;
 
-    next_number(decoder, io);
+    begin_run(decoder, io);
     if (has_base(decoder)) {
         for (uint32_t i = 0; i < size; i++) {
             bits |= (uint32_t)io->base[decoder->source + i] << (8 * i);
@@ -500,7 +511,7 @@ static dlt_status_t step_wide(dlt_decoder_t *decoder, dlt_io_t *io, reader_t *re
     for (uint32_t i = 0; i < size; i++) {
         write_byte(decoder, io, (uint8_t)(bits >> (8 * i)));
     }
-    end_number(decoder, size);
+    end_numbers(decoder, 1, size);
     return DLT_OK;
 }
 
