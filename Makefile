@@ -28,12 +28,13 @@ check: setup
 	.venv/bin/mypy
 
 bench: setup
+	.ci/bench-tools xdelta3 zstd valgrind
 	$(PYTHON) -m pip install --quiet --require-hashes -r locks/bench.txt
 	$(PYTHON) -m pytest --quiet tests/benchmarks
 	$(PYTHON) -m tests.benchmarks -o build/bench $(OPTIONS)
 
 bench-convert: setup
-	.ci/bench-tools
+	.ci/bench-tools espeak-ng
 	$(PYTHON) -m tests.benchmarks.conversion -o build/bench-convert $(OPTIONS)
 
 format: setup

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks import aligner, calls, machine, models
 from tests.benchmarks.core import Core, accept
+from tests.benchmarks.delta import report as delta
 from tests.benchmarks.figure import Figure, table, to_json
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     arguments = parser.parse_args()
     core = Core(arguments.output)
     figures: list[Figure] = []
-    for line in table(_kept(_measured(core, is_quick=arguments.quick), figures)):
+    for line in table(_kept(_measured(core, arguments.output, is_quick=arguments.quick), figures)):
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
     if arguments.accept_instructions:
@@ -37,12 +38,13 @@ def main() -> None:
     )
 
 
-def _measured(core: Core, *, is_quick: bool) -> Iterator[Figure]:
+def _measured(core: Core, folder: Path, *, is_quick: bool) -> Iterator[Figure]:
     yield from core.times(rounds=11 if is_quick else 101)
     yield from core.instructions()
     yield from calls.figures(rounds=5 if is_quick else 51)
     yield from aligner.figures(seconds=2 if is_quick else 10, rounds=3 if is_quick else 25)
     yield from models.figures(rounds=5)
+    yield from delta.figures(folder / "delta", rounds=3 if is_quick else 21)
 
 
 def _kept(figures: Iterator[Figure], kept: list[Figure]) -> Iterator[Figure]:

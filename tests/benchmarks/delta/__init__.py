@@ -1,1 +1,1 @@
-"""Patches of models against their peers: sizes side by side in one run, and what a decoder takes."""
+"""Patches of models against their peers: sizes side by side in one run, and what they take."""

@@ -1,8 +1,7 @@
-"""The peers' patches: what each makes of one update, at the setting that makes its patches smallest."""
+"""The peers' patches: what each makes of one update, at the setting that makes them smallest."""
 
 from __future__ import annotations
 
-import io
 import lzma
 import shutil
 import subprocess
@@ -18,10 +17,11 @@ Peer = Callable[[bytes, bytes], bytes]
 _TIMEOUT_S: Final = 120
 _HDIFFPATCH_COMPRESSIONS: Final = ("LZMA2", "ZSTD", "BZIP2", "BROTLI")
 _DETOOLS: Final = {
-    "detools, lzma": {"compression": "lzma"},
-    "detools, crle": {"compression": "crle"},
-    "detools, heatshrink": {"compression": "heatshrink"},
-    "detools, in-place": {"patch_type": "in-place", "compression": "lzma"},
+    "detools/lzma": ("sequential", "lzma"),
+    "detools/crle": ("sequential", "crle"),
+    "detools/hshrink": ("sequential", "heatshrink"),
+    "detools/inplace": ("in-place", "lzma"),
+    "detools/hdiff": ("hdiffpatch", "lzma"),
 }
 _MEMORY_BYTES: Final = 1 << 24  # that detools in place may use
 _SEGMENT_BYTES: Final = 4096
@@ -36,15 +36,15 @@ def peers() -> tuple[dict[str, Peer], list[str]]:
     else:
         missing.append("bsdiff4")
     if find_spec("detools"):
-        found |= {name: partial(_detools, **how) for name, how in _DETOOLS.items()}
+        found |= {name: partial(_detools, *how) for name, how in _DETOOLS.items()}
     else:
         missing.append("detools")
     if find_spec("hdiffpatch"):
-        names = {f"HDiffPatch, {name.lower()}": name for name in _HDIFFPATCH_COMPRESSIONS}
+        names = {f"HDiff/{name.lower()}": name for name in _HDIFFPATCH_COMPRESSIONS}
         found |= {name: partial(_hdiffpatch, compression) for name, compression in names.items()}
     else:
         missing.append("HDiffPatch")
-    for name, command in (("zstd --patch-from", _ZSTD), ("xdelta3", _XDELTA3)):
+    for name, command in (("zstd patch-from", _ZSTD), ("xdelta3", _XDELTA3)):
         if shutil.which(command[0]):
             found[name] = partial(_by_program, command)
         else:
@@ -88,15 +88,21 @@ def _bsdiff4(old: bytes, new: bytes) -> bytes:
     return bytes(bsdiff4.diff(old, new))
 
 
-def _detools(old: bytes, new: bytes, **how: str) -> bytes:
+def _detools(kind: str, compression: str, old: bytes, new: bytes) -> bytes:
     import detools
 
-    patch = io.BytesIO()
-    more: dict[str, int] = {}
-    if how.get("patch_type") == "in-place":
+    more: dict[str, object] = {}
+    if kind == "in-place":
         more = {"memory_size": _MEMORY_BYTES, "segment_size": _SEGMENT_BYTES}
-    detools.create_patch(io.BytesIO(old), io.BytesIO(new), patch, **how, **more)
-    return patch.getvalue()
+    elif kind == "hdiffpatch":
+        more = {"algorithm": "hdiffpatch"}
+
+    def run(paths: dict[str, Path]) -> None:
+        detools.create_patch_filenames(
+            *map(str, paths.values()), compression=compression, patch_type=kind, **more
+        )
+
+    return _by_files(run, old, new)
 
 
 def _hdiffpatch(compression: str, old: bytes, new: bytes) -> bytes:
@@ -108,14 +114,22 @@ def _hdiffpatch(compression: str, old: bytes, new: bytes) -> bytes:
 
 
 def _by_program(command: tuple[str, ...], old: bytes, new: bytes) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        paths = {name: Path(folder) / name for name in ("old", "new", "patch")}
-        paths["old"].write_bytes(old)
-        paths["new"].write_bytes(new)
+    def run(paths: dict[str, Path]) -> None:
         subprocess.run(
             [part.format(**paths) for part in command],
             check=True,
             capture_output=True,
             timeout=_TIMEOUT_S,
         )
+
+    return _by_files(run, old, new)
+
+
+def _by_files(run: Callable[[dict[str, Path]], None], old: bytes, new: bytes) -> bytes:
+    """Return what ``run`` writes to "patch" out of "old" and "new"."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = {name: Path(folder) / name for name in ("old", "new", "patch")}
+        paths["old"].write_bytes(old)
+        paths["new"].write_bytes(new)
+        run(paths)
         return paths["patch"].read_bytes()

@@ -1,4 +1,4 @@
-"""The table: bytes of each patch, the ratio to the best peer, and what creating and applying take."""
+"""The table: bytes of each patch, the ratio to the best peer, and what making and applying take."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ _RATIOS: Final = "Delta of models, ours / best peer"
 _ENTROPY: Final = "Delta of models, ours / entropy of the int8 differences"
 _DECODER: Final = "Delta of models, decoder and encoder"
 _ENTROPY_GOAL: Final = 1.03
-_BUFFERS_BYTES: Final = 32 + 64  # held input beyond one step's, and a block of SHA-256
 _INT8_MEMORY_GOAL: Final = 4 * 1024
 _FLOAT_MEMORY_GOAL: Final = 12 * 1024
 _CREATE_GOAL_MS: Final = 50.0
@@ -69,11 +68,13 @@ def _ratio(case: Case, patch: Patch, sizes: Mapping[str, int]) -> Figure:
 
 
 def _entropy_bytes(case: Case, patch: Patch) -> float | None:
-    """Return the order-0 entropy of the differences of int8 codes; None without such codes.
+    """Return the order-0 entropy of the differences of int8 codes; None when few
+    of them have changed.
 
     The scales that have moved are new float32 numbers, and no part of it.
     """
-    if not any(region.block.form is Form.INT8 for region in patch.regions):
+    codes = [region for region in patch.regions if region.block.form is Form.INT8]
+    if not codes or sum(region.block.count for region in codes) < len(case.new) / 2:
         return None
     old = {(block.key, block.count): block for block in read_blocks(case.old)}
     counts = np.zeros(256)
