@@ -1,15 +1,18 @@
 """The LiteRT engine: runs .tflite models, through tflite-runtime where LiteRT has no wheel."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from device.infer import announcement
 from device.infer.engine import EngineMissingError, Float32Array, ModelError, TensorSpec
 
 
+@cache
 def _interpreter_class() -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -21,6 +24,7 @@ def _interpreter_class() -> Any:
                 "litert: no runtime for .tflite models is installed; "
                 "pip install 'ferrule[device]', or 'ferrule[tflite]' on a 32-bit board"
             ) from error
+    announcement.draw_out(lambda model: Interpreter(model_content=model).allocate_tensors())
     return Interpreter
 
 

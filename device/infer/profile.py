@@ -15,17 +15,25 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from device.infer import announcement
 from device.infer.engine import ModelError
 
 _KNOWN_RELEASE: Final = "2.3."
 _CPU: Final = 1
+# Options of the environment, their values of kind int: litert_environment_options.h, litert_any.h,
+# litert_logging.h. Without them it looks for graphics processors, and tells of every step.
+_ACCELERATORS: Final = 24
+_MIN_SEVERITY: Final = 25
+_INT: Final = 2
+_ERROR: Final = 3
 _WARM_UP_RUNS: Final = 5
 _RUNS: Final = 50
 # Handles are opaque; a tensor's type is only handed on, and is far smaller than this.
 _DECLARATIONS: Final = """
 typedef void *handle;
 typedef struct { char bytes[256]; } tensor_type;
-int LiteRtCreateEnvironment(int count, const void *options, handle *environment);
+typedef struct { int tag; struct { int type; int64_t number; } value; } option;
+int LiteRtCreateEnvironment(int count, const option *options, handle *environment);
 int LiteRtCreateModelFromBuffer(handle environment, const void *data, size_t size, handle *model);
 int LiteRtCreateOptions(handle *options);
 int LiteRtSetOptionsHardwareAccelerators(handle options, int accelerators);
@@ -92,13 +100,19 @@ def profile(model: bytes, /, *, where: str) -> list[OperatorTime] | None:
 
     ffi = cffi.FFI()
     ffi.cdef(_DECLARATIONS)
-    with ExitStack() as cleanup:
-        summary = _Session(ffi, ffi.dlopen(str(library)), cleanup, where).summarise(model)
+    opened = ffi.dlopen(str(library))
+    announcement.draw_out(lambda tiny: _summarise(ffi, opened, tiny, where))
+    summary = _summarise(ffi, opened, model, where)
     in_order = summary.partition("Top by Computation Time")[0]
     return [
         OperatorTime(kind, float(percent) / 100, int(calls) // _RUNS)
         for kind, percent, calls in _LINE.findall(in_order)
     ]
+
+
+def _summarise(ffi: Any, library: Any, model: bytes, where: str) -> str:
+    with ExitStack() as cleanup:
+        return _Session(ffi, library, cleanup, where).summarise(model)
 
 
 def _library() -> Path | None:
@@ -134,7 +148,10 @@ class _Session:
 
     def summarise(self, model: bytes) -> str:
         """Return the profiler's own table of some runs."""
-        environment = self._make("Environment", "LiteRtCreateEnvironment", 0, self._ffi.NULL)
+        wishes = self._ffi.new("option[]", [
+            (_ACCELERATORS, (_INT, _CPU)), (_MIN_SEVERITY, (_INT, _ERROR)),
+        ])  # fmt: skip
+        environment = self._make("Environment", "LiteRtCreateEnvironment", len(wishes), wishes)
         data = self._ffi.from_buffer(model)
         loaded = self._make("Model", "LiteRtCreateModelFromBuffer", environment, data, len(model))
         compiled = self._make(

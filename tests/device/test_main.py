@@ -39,7 +39,7 @@ def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def said(done: subprocess.CompletedProcess[str]) -> str:
     """Return what an unsuccessful command said: one line, no traceback."""
     assert done.stdout == ""
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("INFO: ")]  # LiteRT's
+    lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("ferrule-device: ")
     return lines[0]
