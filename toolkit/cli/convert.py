@@ -51,9 +51,6 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="run each variant there too, and refuse it where it differs: tflite "
                         "(tflite-runtime, for 32-bit boards) or ssh://user@board; may be repeated"
                         )  # fmt: skip
-    parser.add_argument("--state", type=_pair, action="append", default=[], metavar="IN=OUT",
-                        help="an output that is the next sample's input; may be repeated (default: "
-                        "found by name and shape)")  # fmt: skip
     add_model_options(parser)
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT",
                         help="make the variants on a Dask cluster (default: on this machine)"
@@ -178,13 +175,6 @@ def _precisions(text: str) -> list[str]:
         if name not in _PRECISIONS and names != [_AUTO]:
             raise ArgumentTypeError(f"'{name}' is none of {', '.join([*_PRECISIONS, _AUTO])}")
     return names
-
-
-def _pair(text: str) -> tuple[str, str]:
-    into, sign, out_of = text.partition("=")
-    if not sign or not into or not out_of:
-        raise ArgumentTypeError(f"'{text}' is not IN=OUT")
-    return into, out_of
 
 
 def _share(text: str) -> float:

@@ -38,6 +38,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> ExitCode:
     """Run all models on all samples, show how far they are apart."""
     from toolkit.evaluate.evaluation import evaluate
+    from toolkit.evaluate.stateful import find_recurrence
     from toolkit.evaluate.task_metric import TaskMetric, default_metric
 
     output: Output = args.output
@@ -49,12 +50,20 @@ def run(args: Namespace) -> ExitCode:
             _open(path, shapes, allow_pickle=args.allow_pickle)
             for path in (args.reference, *args.others)
         )
+        recurrence = find_recurrence(reference.runner, reference.inputs, given=args.state)
         say(f"reading {args.data}")
-        data = load_data(args, args.data, reference.inputs)
+        data = load_data(
+            args,
+            args.data,
+            recurrence.free_inputs(reference.inputs),
+            optional=[state.input for state in recurrence.states],
+        )
         metric = metric or default_metric(data)
         say(f"running {1 + len(others)} models on {len(data)} samples")
-        evaluated = evaluate(reference, others, data, metric=metric)
-    described = _describe(reference, evaluated, data, metric)
+        evaluated = evaluate(reference, others, data, metric=metric, recurrence=recurrence)
+    described = _describe(reference, evaluated, data, metric) | {
+        "states": {state.input.name: state.output for state in recurrence.states}
+    }
     output.result(described, lambda: _show(output, described))
     return ExitCode.OK
 
@@ -115,6 +124,9 @@ def _show(output: Output, described: dict[str, Any]) -> None:
         columns = (*columns, metric, "loss", "95 % of it")
         rows = [(*row, *value) for row, value in zip(rows, values, strict=True)]
     output.table(f"against {reference['model']} on {data['samples']} samples", columns, rows)
+    if described["states"]:
+        pairs = ", ".join(f"{out_of} -> {into}" for into, out_of in described["states"].items())
+        output.line(f"states are fed back ({pairs}): the figures are of the closed loop")
     if data["rejected"]:
         output.line(f"{data['rejected']} windows left out, as a board would reject them")
     if metric:

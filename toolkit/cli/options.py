@@ -18,6 +18,9 @@ def add_model_options(parser: ArgumentParser) -> None:
                         help="fix an input's shape; may be repeated")  # fmt: skip
     parser.add_argument("--allow-pickle", action="store_true",
                         help="read models that can run code while they are read")  # fmt: skip
+    parser.add_argument("--state", type=state, action="append", default=[], metavar="IN=OUT",
+                        help="an output that is the next sample's input; may be repeated (default: "
+                        "found by name and shape)")  # fmt: skip
 
 
 def add_metric_options(parser: ArgumentParser, *, default: str) -> None:
@@ -91,6 +94,14 @@ def shape(text: str) -> tuple[str, tuple[int, ...]]:
     if not name or not found:
         raise ArgumentTypeError(f"'{text}' is not NAME=1,2,3")
     return name, found
+
+
+def state(text: str) -> tuple[str, str]:
+    """Return an input's and an output's name from ``IN=OUT``."""
+    into, sign, out_of = text.partition("=")
+    if not sign or not into or not out_of:
+        raise ArgumentTypeError(f"'{text}' is not IN=OUT")
+    return into, out_of
 
 
 def numbers(text: str) -> tuple[float, ...]:

@@ -87,8 +87,7 @@ def open_case(
         ToolkitError: the model cannot be run, or the data does not fit it.
     """
     runner = original.runner()
-    found = find_recurrence(runner, original.inputs, given=states)
-    recurrence = found or Recurrence(())
+    recurrence = find_recurrence(runner, original.inputs, given=states)
     wanted = recurrence.free_inputs(original.inputs)
     fed_back = [state.input for state in recurrence.states]
     calibration = data(wanted, optional=fed_back)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +13,8 @@ from toolkit.dataset.dataset import Dataset
 from toolkit.evaluate.bootstrap import RESAMPLES, SEED, Interval, bootstrap
 from toolkit.evaluate.comparison import Comparison, compare
 from toolkit.evaluate.errors import InterfaceDiffersError
-from toolkit.evaluate.runner import Runner, run_all
+from toolkit.evaluate.runner import Runner, forget
+from toolkit.evaluate.stateful import Recurrence
 from toolkit.evaluate.task_metric import Outputs, TaskMetric
 from toolkit.tensor import TensorSpec
 
@@ -118,8 +119,9 @@ def evaluate(
     /,
     *,
     metric: TaskMetric | None,
+    recurrence: Recurrence,
 ) -> list[Evaluated]:
-    """Run every model on every sample and compare each with the reference.
+    """Run every model on every sample, in a closed loop, and compare each with the reference.
 
     Args:
         reference: what the others are compared with; the data fits its inputs.
@@ -127,6 +129,7 @@ def evaluate(
             or else in the same order.
         data: the samples.
         metric: the figure of merit, if there is one.
+        recurrence: the states, by the reference's names; what they hold is not compared.
 
     Raises:
         InterfaceDiffersError: a model takes or gives something else.
@@ -135,31 +138,60 @@ def evaluate(
     """
     for other in others:
         _check_inputs(reference, other)
-    expected = _run(reference, reference, data)
+    feeds = [data.feed(index) for index in range(len(data))]
+    every = recurrence.run_all(reference.runner, feeds, recordings=data.recordings)
+    expected = recurrence.results(every)
     if metric is not None:  # before the others have run for nothing
         metric.statistic(expected, metric.truth_in(data, expected))
+    shapes = {name: values.shape[1:] for name, values in every.items()}
     evaluated = []
     for other in others:
-        outputs = _run(other, reference, data)
-        _check_outputs(other.name, expected, outputs)
+        runner = _Renamed(other, reference, shapes)
+        outputs = recurrence.run_all(runner, feeds, recordings=data.recordings)
+        outputs = recurrence.results(outputs)
         merit = None if metric is None else judge(metric, data, expected, outputs)
         evaluated.append(Evaluated(other.name, compare(expected, outputs), merit))
     return evaluated
 
 
-def _run(model: Candidate, reference: Candidate, data: Dataset) -> dict[str, Float32Array]:
-    """Return a model's outputs by the reference's names, shape (sample, *the output's shape).
+class _Renamed:
+    """A model whose inputs and outputs are called as the reference's."""
 
-    A model that remembers forgets where the recording changes, if recordings are known.
-    """
-    inputs = _matching([spec.name for spec in reference.inputs], [s.name for s in model.inputs])
-    outputs = _matching(reference.output_names, model.output_names)
-    feeds = (
-        {own: feed[name] for name, own in inputs.items()}
-        for feed in map(data.feed, range(len(data)))
-    )
-    values = run_all(model.runner, feeds, recordings=data.recordings)
-    return {name: values[own] for name, own in outputs.items()}
+    def __init__(
+        self, model: Candidate, reference: Candidate, shapes: Mapping[str, tuple[int, ...]], /
+    ) -> None:
+        """Match the names.
+
+        Args:
+            model: runs.
+            reference: gives the names.
+            shapes: of the reference's outputs.
+        """
+        self._model, self._shapes = model, shapes
+        self._inputs = _matching(
+            [spec.name for spec in reference.inputs], [spec.name for spec in model.inputs]
+        )
+        self._outputs = _matching(reference.output_names, model.output_names)
+
+    def run(self, feed: Mapping[str, NDArray[Any]], /) -> dict[str, Float32Array]:
+        """Run one sample.
+
+        Raises:
+            InterfaceDiffersError: an output has another shape than the reference's.
+        """
+        values = self._model.runner.run({own: feed[name] for name, own in self._inputs.items()})
+        for name, own in self._outputs.items():
+            if values[own].shape != self._shapes[name]:
+                raise InterfaceDiffersError(
+                    self._model.name,
+                    f"output '{own}' has shape {list(values[own].shape)}, "
+                    f"of the first {list(self._shapes[name])}",
+                )
+        return {name: values[own] for name, own in self._outputs.items()}
+
+    def reset(self) -> None:
+        """Forget earlier samples."""
+        forget(self._model.runner)
 
 
 def _matching(names: Sequence[str], own: Sequence[str]) -> dict[str, str]:
@@ -185,14 +217,4 @@ def _check_inputs(reference: Candidate, other: Candidate) -> None:
                 other.name,
                 f"input '{names[spec.name]}' has shape {list(shapes[names[spec.name]])}, "
                 f"of the first {list(spec.shape)}",
-            )
-
-
-def _check_outputs(name: str, expected: Outputs, outputs: Outputs) -> None:
-    for output, values in expected.items():
-        if outputs[output].shape != values.shape:
-            raise InterfaceDiffersError(
-                name,
-                f"output '{output}' has shape {list(outputs[output].shape[1:])}, "
-                f"of the first {list(values.shape[1:])}",
             )

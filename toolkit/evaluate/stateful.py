@@ -106,8 +106,8 @@ class Recurrence:
 
 def find_recurrence(
     runner: Runner, inputs: Sequence[TensorSpec], /, *, given: Sequence[tuple[str, str]] = ()
-) -> Recurrence | None:
-    """Return the states of a model; None when it has none.
+) -> Recurrence:
+    """Return the states of a model, if it has any.
 
     An output is the next value of an input when both have the same shape, of more than one
     element, and the same name but for words such as ``in`` and ``out`` or an ``n`` at the end
@@ -122,7 +122,7 @@ def find_recurrence(
         StateOptionError: what is given does not exist or does not fit.
     """
     if not given and len(inputs) < 2:
-        return None  # and it is not run: zeros may be what it cannot take
+        return Recurrence(())  # and it is not run: zeros may be what it cannot take
     outputs = runner.run({spec.name: _zeros(spec) for spec in inputs})
     if given:
         return Recurrence(tuple(_given(inputs, outputs, *pair) for pair in given))
@@ -140,7 +140,7 @@ def find_recurrence(
         if found is not None:
             states.append(State(spec, found))
     if not states or len(states) in {len(inputs), len(outputs)}:
-        return None
+        states = []
     return Recurrence(tuple(states))
 
 

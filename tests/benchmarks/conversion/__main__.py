@@ -18,7 +18,7 @@ from tests.benchmarks.conversion.cases import CASES, Case, make
 from toolkit.convert.original import open_original
 from toolkit.convert.variant import feeds
 from toolkit.dataset.load import load
-from toolkit.evaluate.stateful import Recurrence, find_recurrence
+from toolkit.evaluate.stateful import find_recurrence
 from toolkit.evaluate.task_metric import DEFAULT_THRESHOLD, decisions
 
 _EVERY: Final = "fp32,fp16,dynamic,weight-only,int8,int16x8,mixed,qdq"
@@ -129,7 +129,7 @@ def _yes_share(case: Case) -> float:
     """Return how many of the original's decisions are a yes, its states fed back."""
     original = open_original(case.model)
     runner = original.runner()
-    recurrence = find_recurrence(runner, original.inputs) or Recurrence(())
+    recurrence = find_recurrence(runner, original.inputs)
     data = load(str(case.test_data), recurrence.free_inputs(original.inputs))
     outputs = recurrence.run_all(runner, feeds(data), recordings=data.recordings)
     return float(decisions(recurrence.results(outputs), DEFAULT_THRESHOLD).mean())

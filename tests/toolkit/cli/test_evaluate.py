@@ -133,12 +133,44 @@ def test_the_demos_networks_on_recordings_of_strangers(
     assert model["loss"]["low"] <= model["loss"]["point"] <= model["loss"]["high"]
 
 
+@pytest.fixture
+def recurrent(tmp_path: Path) -> Path:
+    """A folder with a model that has a state, and samples without any."""
+    onnx_models.save(onnx_models.recurrent(), tmp_path / "r.onnx")
+    samples = np.random.default_rng(0).normal(size=(20, 1, 6))
+    onnx_models.save_samples(tmp_path / "d.npz", x=samples, recordings=np.arange(20) // 10)
+    return tmp_path
+
+
+def test_a_recurrent_model_is_run_in_a_closed_loop(
+    recurrent: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(recurrent, "r.onnx", "r.onnx", "--data", "d.npz", "--json") == ExitCode.OK
+
+    captured = capsys.readouterr()
+    said = json.loads(captured.out)
+    assert said["states"] == {"state": "stateN"}
+    assert said["models"][0]["max_abs_error"] == 0.0
+    assert "states are fed back (stateN -> state): the figures are of the closed" in captured.err
+
+
+def test_a_state_that_is_none_is_a_usage_error(
+    recurrent: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["r.onnx", "r.onnx", "--data", "d.npz", "--state", "state=y"]
+
+    assert run(recurrent, *words) == ExitCode.USAGE
+
+    assert "--state state=y: the output's shape is [1, 3]" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
         (["--shape", "x"], "'x' is not NAME=1,2,3"),
         (["--shape", "x=1,b"], "'x=1,b' is not NAME=1,2,3"),
         (["--mean", "0.5,"], "'0.5,' is not N or N,N,N"),
+        (["--state", "h="], "'h=' is not IN=OUT"),
     ],
 )
 def test_an_option_that_cannot_be_read_is_a_usage_error(

@@ -6,16 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.device.infer.tflite_models import recurrent
 from tests.toolkit.quantize.tflite_models import matrix_product
 from toolkit.dataset.dataset import Content, Dataset
 from toolkit.evaluate.artifact import Artifact
 from toolkit.evaluate.errors import InterfaceDiffersError, TruthMissingError
 from toolkit.evaluate.evaluation import Candidate, evaluate, judge
+from toolkit.evaluate.stateful import Recurrence, State
 from toolkit.evaluate.task_metric import TaskMetric
 from toolkit.tensor import TensorSpec
 
 WEIGHTS = np.eye(4, 3, dtype=np.float32)
 FLOAT = np.dtype(np.float32)
+STATELESS = Recurrence(())
 
 
 def candidate(
@@ -45,7 +48,7 @@ def test_a_model_is_told_by_how_much_it_is_worse() -> None:
 
     (same, wrong) = evaluate(
         candidate(WEIGHTS), [candidate(WEIGHTS, "same"), candidate(WRONG, "wrong")], labelled,
-        metric=TaskMetric.named("accuracy"),
+        metric=TaskMetric.named("accuracy"), recurrence=STATELESS,
     )  # fmt: skip
 
     assert same.merit is not None
@@ -73,7 +76,7 @@ def test_less_of_an_error_is_no_loss() -> None:
 def test_names_that_differ_are_matched_by_their_place() -> None:
     other = candidate(WEIGHTS, names=("serving_x", "Identity"))
 
-    (evaluated,) = evaluate(candidate(WEIGHTS), [other], data(), metric=None)
+    (evaluated,) = evaluate(candidate(WEIGHTS), [other], data(), metric=None, recurrence=STATELESS)
 
     assert evaluated.comparison.max_abs_error == 0.0
     assert evaluated.merit is None
@@ -89,7 +92,9 @@ def test_names_that_differ_are_matched_by_their_place() -> None:
 )
 def test_a_model_of_another_shape_is_refused(weights: NDArray[np.float32], reason: str) -> None:
     with pytest.raises(InterfaceDiffersError, match=reason):
-        evaluate(candidate(WEIGHTS), [candidate(weights)], data(), metric=None)
+        evaluate(
+            candidate(WEIGHTS), [candidate(weights)], data(), metric=None, recurrence=STATELESS
+        )
 
 
 def test_a_model_with_more_inputs_or_outputs_is_refused() -> None:
@@ -99,14 +104,15 @@ def test_a_model_with_more_inputs_or_outputs_is_refused() -> None:
 
     for other, reason in ((two, "it has 2 inputs, the first 1"), (three, "it has 3 outputs")):
         with pytest.raises(InterfaceDiffersError, match=reason):
-            evaluate(one, [other], data(), metric=None)
+            evaluate(one, [other], data(), metric=None, recurrence=STATELESS)
 
 
 def test_data_without_labels_is_refused_before_any_model_is_compared() -> None:
     with pytest.raises(TruthMissingError):
         evaluate(
-            candidate(WEIGHTS), [candidate(WRONG)], data(), metric=TaskMetric.named("macro-f1")
-        )
+            candidate(WEIGHTS), [candidate(WRONG)], data(),
+            metric=TaskMetric.named("macro-f1"), recurrence=STATELESS,
+        )  # fmt: skip
 
 
 class Counter:
@@ -135,6 +141,76 @@ def test_a_model_that_remembers_forgets_where_the_recording_changes() -> None:
     inputs = (TensorSpec("x", (1, 1, 4), FLOAT),)
     models = [Candidate("counter", runner, inputs, ("y",)) for runner in (Counter(), Spy())]
 
-    evaluate(models[0], models[1:], data(recordings=np.arange(12) // 5), metric=None)
+    evaluate(
+        models[0],
+        models[1:],
+        data(recordings=np.arange(12) // 5),
+        metric=None,
+        recurrence=STATELESS,
+    )
 
     assert [values[0] for values in seen] == [1, 2, 3, 4, 5, 1, 2, 3, 4, 5, 1, 2]
+
+
+SIGNAL, STATE = TensorSpec("x", (1, 2), FLOAT), TensorSpec("state", (1, 2), FLOAT)
+FED_BACK = Recurrence((State(STATE, "stateN"),))
+
+
+def running_sum(*names: str) -> Candidate:
+    """A model that adds to its state and gives the negative; its ends may have other names."""
+    x, state, y, state_n = names or ("x", "state", "y", "stateN")
+    artifact = Artifact(
+        recurrent(2), where="sum", input_names=[x, state], output_names=[y, state_n]
+    )
+    specs = (TensorSpec(x, (1, 2), FLOAT), TensorSpec(state, (1, 2), FLOAT))
+    return Candidate("sum", artifact, specs, (y, state_n))
+
+
+def ones(**known: Any) -> Dataset:
+    content = Content({"x": np.ones((6, 1, 2), np.float32)}, **known)
+    return Dataset.of(Path("d.npz"), content, [SIGNAL])
+
+
+def test_states_are_fed_back_in_every_model_by_its_own_names() -> None:
+    """The metric sees sums over a recording, which only a closed loop gives."""
+    targets = -np.array([1, 2, 3, 1, 2, 3], np.float32)[:, np.newaxis].repeat(2, axis=1)
+
+    (evaluated,) = evaluate(
+        running_sum(), [running_sum("a", "b", "c", "d")],
+        ones(targets=targets, recordings=np.arange(6) // 3),
+        metric=TaskMetric.named("mae"), recurrence=FED_BACK,
+    )  # fmt: skip
+
+    assert evaluated.comparison.max_abs_error == 0.0
+    assert evaluated.merit is not None
+    assert (evaluated.merit.reference, evaluated.merit.value) == (0.0, 0.0)
+
+
+class Shifted:
+    """The same sums, but the state drifts: in open loop the difference would never grow."""
+
+    def __init__(self) -> None:
+        self._sum = running_sum().runner
+
+    def run(self, feed: Mapping[str, NDArray[Any]], /) -> dict[str, NDArray[np.float32]]:
+        outputs = self._sum.run(feed)
+        return outputs | {"stateN": outputs["stateN"] + np.float32(1)}
+
+
+def test_an_error_that_is_fed_back_is_seen_to_grow() -> None:
+    drifting = Candidate("drifting", Shifted(), (SIGNAL, STATE), ("y", "stateN"))
+
+    (evaluated,) = evaluate(running_sum(), [drifting], ones(), metric=None, recurrence=FED_BACK)
+
+    assert evaluated.comparison.max_abs_error == 5.0  # one a sample, and none at the first
+
+
+def test_a_state_of_another_shape_is_refused_before_it_is_fed_back() -> None:
+    class Wide(Shifted):
+        def run(self, feed: Mapping[str, NDArray[Any]], /) -> dict[str, NDArray[np.float32]]:
+            return super().run(feed) | {"stateN": np.zeros((1, 3), np.float32)}
+
+    wide = Candidate("wide", Wide(), (SIGNAL, STATE), ("y", "stateN"))
+
+    with pytest.raises(InterfaceDiffersError, match=r"'stateN' has shape \[1, 3\], of the first"):
+        evaluate(running_sum(), [wide], ones(), metric=None, recurrence=FED_BACK)
