@@ -74,7 +74,8 @@ def load(path: Path, /, *, shapes: Mapping[str, Sequence[int]] | None = None) ->
         ShapeOptionError: ``shapes`` names no input, or has the wrong rank or a wrong dimension.
     """
     content = read_model(path)
-    return check(_parse(path, content), path, digest=sha256(content).hexdigest(), shapes=shapes)
+    proto = _complete(path, parse(path, content), len(content))
+    return check(proto, path, digest=sha256(content).hexdigest(), shapes=shapes)
 
 
 def check(
@@ -126,10 +127,14 @@ def read_model(path: Path, /) -> bytes:
         raise FileUnreadableError(str(path), error.strerror or "cannot be read") from error
 
 
-def _parse(path: Path, content: bytes) -> onnx.ModelProto:
+def parse(path: Path, content: bytes, /) -> onnx.ModelProto:
+    """Return the model as the file has it, weights in other files not read.
+
+    Raises:
+        ModelFileError: it is no ONNX model.
+    """
     import onnx
     from google.protobuf.message import DecodeError
-    from onnx import inliner
 
     try:
         proto = onnx.load_model_from_string(content)
@@ -137,8 +142,15 @@ def _parse(path: Path, content: bytes) -> onnx.ModelProto:
         raise ModelFileError(str(path), "it is no ONNX model, or a truncated one") from error
     if not proto.graph.node or not proto.graph.output:
         raise ModelFileError(str(path), "it holds no graph: no ONNX model, or a truncated one")
+    return proto
+
+
+def _complete(path: Path, proto: onnx.ModelProto, size_bytes: int) -> onnx.ModelProto:
+    """Return the model with its functions inlined and all of its weights inside."""
+    from onnx import inliner
+
     proto = inliner.inline_local_functions(proto) if proto.functions else proto
-    load_external(path, proto, len(content))
+    load_external(path, proto, size_bytes)
     return proto
 
 

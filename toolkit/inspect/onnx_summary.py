@@ -8,8 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from toolkit.convert.errors import ModelFileError
-from toolkit.errors import FileMissingError, FileUnreadableError
+from toolkit.convert.onnx_model import parse, read_model
 from toolkit.inspect.summary import (
     GraphSummary,
     ModelSummary,
@@ -22,7 +21,6 @@ from toolkit.inspect.summary import (
 if TYPE_CHECKING:
     import onnx
 
-_MAX_FILE_BYTES: Final = 2**31 - 1  # protobuf's own limit of one message
 _MAX_OPTION_VALUES: Final = 16  # a longer one is data, not an option
 _MAX_DEPTH: Final = 16
 
@@ -33,10 +31,10 @@ def summarise_onnx(path: Path, /) -> ModelSummary:
     Raises:
         FileMissingError: there is none.
         FileUnreadableError: the system does not let us.
-        ModelFileError: it is no ONNX model.
+        ModelFileError: it is no ONNX model, or too large a one.
     """
-    content = _read(path)
-    proto = _parse(path, content)
+    content = read_model(path)
+    proto = parse(path, content)
     graphs = tuple(_graphs(proto.graph, proto.graph.name or "graph", 0))
     sizes = [t.size_bytes or 0 for graph in graphs for t in graph.tensors if t.is_constant]
     return ModelSummary(
@@ -54,30 +52,6 @@ def summarise_onnx(path: Path, /) -> ModelSummary:
         graphs=graphs,
         metadata={prop.key: prop.value for prop in proto.metadata_props},
     )
-
-
-def _read(path: Path) -> bytes:
-    if not path.is_file():
-        raise FileMissingError(str(path), "model file")
-    try:
-        if path.stat().st_size > _MAX_FILE_BYTES:
-            raise ModelFileError(str(path), f"it is larger than {_MAX_FILE_BYTES} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise FileUnreadableError(str(path), error.strerror or "cannot be read") from error
-
-
-def _parse(path: Path, content: bytes) -> onnx.ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError
-
-    try:
-        proto = onnx.load_model_from_string(content)
-    except DecodeError as error:
-        raise ModelFileError(str(path), "it is no ONNX model, or a truncated one") from error
-    if not proto.graph.node:
-        raise ModelFileError(str(path), "it holds no graph: no ONNX model, or a truncated one")
-    return proto
 
 
 def _graphs(graph: onnx.GraphProto, name: str, depth: int) -> Iterator[GraphSummary]:

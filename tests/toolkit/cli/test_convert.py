@@ -176,6 +176,17 @@ def test_convert_shows_a_table_and_hands_over_the_report(
     assert "rpi-pico: fp32 fits, int8 fits" in captured.err
 
 
+def test_a_quiet_conversion_says_nothing_not_even_through_its_runtime(tmp_path: Path) -> None:
+    words = [*command(tmp_path, network()), "--precision", "fp32,int8", "--quiet"]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit.cli.main", *words],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (ExitCode.OK, "", "")
+
+
 def test_the_choice_is_told_with_what_it_was_chosen_by(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
