@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     REFUSED = 3  # safety, policy, does not fit, the device said no
     NOT_FOUND = 4  # not found or ambiguous
     TRANSFER = 5  # write or transfer error
-    VERIFICATION = 6  # digest, signature, read-back, accuracy
+    VERIFICATION = 6  # a damaged file, digest, signature, read-back, accuracy
     INTERRUPTED = 7  # interrupted and resumable
     MISSING = 8  # a tool, package or permission is missing
     WRONG_TARGET = 9  # wrong board or wrong base

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device.exit_code import ExitCode
+from toolkit.cli.options import positive
 
 if TYPE_CHECKING:
     from device.bench import Bench
@@ -17,14 +19,14 @@ _SHOWN_OPERATORS: Final = 8
 
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the verb's options."""
-    parser.add_argument("model", metavar="MODEL", help="a .tflite file")
+    parser.add_argument("model", type=Path, metavar="MODEL", help="a .tflite file")
     parser.add_argument("--threads", type=_threads, default=1, metavar="N",
                         help="of the runtime's kernels (default: %(default)s)")  # fmt: skip
     parser.add_argument("--board", default="virtual", metavar="PLACE",
                         help="virtual: a process on this machine (default); tflite: the same with "
                         "tflite-runtime, as on 32-bit boards; ssh://[user@]host[:port]: a board "
                         "with ferrule-device on it")  # fmt: skip
-    parser.add_argument("--time-limit-s", type=float, default=600.0, metavar="S",
+    parser.add_argument("--time-limit-s", type=positive, default=600.0, metavar="S",
                         help="for all of it (default: %(default)g)")  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def run(args: Namespace) -> ExitCode:
             args.model, place=args.board, threads=args.threads, time_limit_s=args.time_limit_s
         )
     output.result(
-        {"model": args.model, "board": args.board, **asdict(figures)},
+        {"model": str(args.model), "board": args.board, **asdict(figures)},
         lambda: _show(output, args, figures),
     )
     return ExitCode.OK

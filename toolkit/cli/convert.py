@@ -13,6 +13,8 @@ from toolkit.cli.options import (
     add_metric_options,
     add_model_options,
     load_data,
+    number_of,
+    positive,
 )
 from toolkit.cli.output import number, span
 
@@ -55,9 +57,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT",
                         help="make the variants on a Dask cluster (default: on this machine)"
                         )  # fmt: skip
-    parser.add_argument("--time-limit-s", type=_positive, default=600.0, metavar="S",
+    parser.add_argument("--time-limit-s", type=positive, default=600.0, metavar="S",
                         help="for the converter's process (default: %(default)g)")  # fmt: skip
-    parser.add_argument("--memory-limit-gib", type=_positive, metavar="GIB",
+    parser.add_argument("--memory-limit-gib", type=positive, metavar="GIB",
                         help="for the converter's process (default: most of this machine's)"
                         )  # fmt: skip
     add_data_options(parser)
@@ -178,21 +180,7 @@ def _precisions(text: str) -> list[str]:
 
 
 def _share(text: str) -> float:
-    value = _number(text)
+    value = number_of(text)
     if not 0.0 <= value <= 1e6:
         raise ArgumentTypeError(f"'{text}' is no loss, such as 0.01")
     return value
-
-
-def _positive(text: str) -> float:
-    value = _number(text)
-    if not 0.0 < value < 1e9:
-        raise ArgumentTypeError(f"'{text}' is no positive number")
-    return value
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return -1.0

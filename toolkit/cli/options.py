@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from toolkit.dataset.dataset import Dataset
     from toolkit.tensor import TensorSpec
+
+_LARGEST: Final = 1e9
 
 
 def add_model_options(parser: ArgumentParser) -> None:
@@ -28,7 +31,7 @@ def add_metric_options(parser: ArgumentParser, *, default: str) -> None:
     parser.add_argument("--metric", metavar="M",
                         help="accuracy, macro-f1, balanced-accuracy, agreement, mae, rmse, or "
                         f"file.py:function (default: {default})")  # fmt: skip
-    parser.add_argument("--threshold", type=float, default=0.5, metavar="P",
+    parser.add_argument("--threshold", type=finite, default=0.5, metavar="P",
                         help="from which on a single score is a yes (default: %(default)g)"
                         )  # fmt: skip
 
@@ -45,7 +48,7 @@ def add_data_options(parser: ArgumentParser) -> None:
                       help="the flow.toml that makes windows of recordings")  # fmt: skip
     data.add_argument("--mean", type=numbers, default=(0.0,), metavar="N[,N,N]",
                       help="of pixels from 0 to 1, taken off (default: 0)")  # fmt: skip
-    data.add_argument("--std", type=numbers, default=(1.0,), metavar="N[,N,N]",
+    data.add_argument("--std", type=positive_numbers, default=(1.0,), metavar="N[,N,N]",
                       help="of pixels from 0 to 1, divided by (default: 1)")  # fmt: skip
     data.add_argument("--bgr", action="store_true",
                       help="the model takes blue, green, red")  # fmt: skip
@@ -104,9 +107,35 @@ def state(text: str) -> tuple[str, str]:
     return into, out_of
 
 
+def number_of(text: str) -> float:
+    """Return a number; NaN, which is within no limits, for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def finite(text: str) -> float:
+    """Return a number that is neither NaN nor infinite."""
+    value = number_of(text)
+    if not math.isfinite(value):
+        raise ArgumentTypeError(f"'{text}' is no number")
+    return value
+
+
+def positive(text: str) -> float:
+    """Return a number above zero, and below what no limit is meant to be."""
+    value = number_of(text)
+    if not 0.0 < value < _LARGEST:
+        raise ArgumentTypeError(f"'{text}' is no positive number")
+    return value
+
+
 def numbers(text: str) -> tuple[float, ...]:
     """Return numbers from text with commas."""
-    try:
-        return tuple(float(number) for number in text.split(","))
-    except ValueError:
-        raise ArgumentTypeError(f"'{text}' is not N or N,N,N") from None
+    return tuple(map(finite, text.split(",")))
+
+
+def positive_numbers(text: str) -> tuple[float, ...]:
+    """Return numbers above zero from text with commas."""
+    return tuple(map(positive, text.split(",")))

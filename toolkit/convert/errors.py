@@ -9,6 +9,8 @@ from toolkit.errors import ToolkitError
 class ModelFileError(ToolkitError, ValueError):
     """The file is not a whole, valid model."""
 
+    exit_code = ExitCode.VERIFICATION
+
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}; export the model again and convert that file")
         self.path = path

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, Final
 
-from device.bench import Bench, read_model
+from device.bench import Bench
 from device.infer.latency import Latency
 from device.infer.profile import OperatorTime
 from toolkit.evaluate.device_command import DEFAULT_TIME_LIMIT_S, open_place
-from toolkit.evaluate.errors import TargetFailedError
+from toolkit.evaluate.errors import TargetFailedError, TargetRefusedError
+from toolkit.tflite.graph import load
 
 _MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 
 
 def bench(
-    model: str,
+    path: Path,
     /,
     *,
     place: str,
@@ -25,23 +27,27 @@ def bench(
     """Measure a .tflite file where it shall run.
 
     Args:
-        model: path of the file.
+        path: of the file.
         place: see ``open_place``.
         threads: of the runtime's kernels.
         time_limit_s: for all of it.
 
     Raises:
-        ModelMissingError: the file is not there.
+        ToolkitError: the file is not there, or no whole .tflite file.
         TargetRefusedError: the runtime refuses the model.
         TargetUnreachableError: the board or its runtime is not there.
         TargetFailedError: it was aborted, did not end, or gave no figures.
     """
-    content = read_model(model)
-    with open_place(place) as command:
-        answer = command.run(
-            "bench", "-", "--json", "--threads", str(threads),
-            data=content, time_limit_s=time_limit_s,
-        )  # fmt: skip
+    content = load(path).content
+    try:
+        with open_place(place) as command:
+            answer = command.run(
+                "bench", "-", "--json", "--threads", str(threads),
+                data=content, time_limit_s=time_limit_s,
+            )  # fmt: skip
+    except TargetRefusedError as error:  # there the model came without a name
+        reason = error.reason.removeprefix("stdin: ")
+        raise TargetRefusedError(place, f"{path}: {reason}") from error
     if len(answer) > _MAX_ANSWER_BYTES:
         raise TargetFailedError(place, f"answered with {len(answer)} bytes")
     try:

@@ -96,6 +96,8 @@ class MetricError(ToolkitError, ValueError):
 class InterfaceDiffersError(ToolkitError, ValueError):
     """Two models do not take or give the same, so that they cannot be compared."""
 
+    exit_code = ExitCode.REFUSED
+
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}; compare models with the same inputs and outputs")
         self.name = name

@@ -63,8 +63,10 @@ def check(path: Path, board: Board, /, *, os: str | None = None) -> Fit:
         TfliteError: it is no whole .tflite file.
         PackageMissingError: tflite-micro is wanted and not installed.
         MeasureError: tflite-micro gave no answer.
-        UnknownOsError: the board has no such system.
+        UnknownOsError: the board has no such system, or none at all.
     """
+    if os is not None:
+        board.os_profile(os)  # before a model is run for nothing, or the name is not looked at
     model = load(path)
     demands = [*_run(path, model, board), *([] if board.mcu else [_wheel(board, os)])]
     is_running = all(each.verdict != Verdict.DOES_NOT_FIT for each in demands if each.what == _RUNS)
@@ -110,7 +112,12 @@ def _run(path: Path, model: TfliteModel, board: Board) -> list[Finding]:
             "RAM", peak_bytes, board.app_ram_bytes, f"peak of the process, {method}", advice
         )
     kinds = len({each.name for each in model.operators()})
-    return [Condition(_RUNS, f"{kinds} kinds", "all of them", Verdict.FITS, method, ""), need]
+    return [
+        Condition(
+            _RUNS, f"{kinds} kind{'s' * (kinds != 1)}", "all of them", Verdict.FITS, method, ""
+        ),
+        need,
+    ]
 
 
 def _refused(reason: str, method: str) -> Condition:

@@ -13,3 +13,16 @@ class TfliteError(ToolkitError, ValueError):
         super().__init__(f"{where}: no whole .tflite file: {reason}; convert the model again")
         self.where = where
         self.reason = reason
+
+
+class NotConvertedError(ToolkitError, ValueError):
+    """The file is an ONNX model where a .tflite file is wanted."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: boards have no engine for ONNX yet, they run .tflite files; convert it "
+            f"first: ferrule convert {path} -o OUT --data DATA"
+        )
+        self.path = path

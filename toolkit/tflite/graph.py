@@ -18,7 +18,7 @@ from typing import Final
 
 from toolkit.errors import FileMissingError, FileUnreadableError
 from toolkit.tflite.dtypes import dtype_name, size_bytes
-from toolkit.tflite.errors import TfliteError
+from toolkit.tflite.errors import NotConvertedError, TfliteError
 from toolkit.tflite.flatbuffer import Flatbuffer, FlatbufferError, Table
 from toolkit.tflite.operators import Value, builtin_name, read_options
 
@@ -162,6 +162,7 @@ def load(path: Path, /) -> TfliteModel:
     Raises:
         FileMissingError: there is none.
         FileUnreadableError: the system does not let us.
+        NotConvertedError: it is an ONNX model.
         TfliteError: it is no whole .tflite file.
     """
     if not path.is_file():
@@ -172,6 +173,10 @@ def load(path: Path, /) -> TfliteModel:
         content = path.read_bytes()
     except OSError as error:
         raise FileUnreadableError(str(path), error.strerror or "cannot be read") from error
+    if path.suffix.lower() == ".onnx":
+        raise NotConvertedError(str(path))
+    if not content:
+        raise TfliteError(str(path), "it is empty")
     return parse(content, where=str(path))
 
 

@@ -49,7 +49,8 @@ def test_people_see_a_table_and_the_slowest_operators(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["absent.tflite"], ExitCode.NOT_FOUND, "absent.tflite: cannot be read"),
+        (["absent.tflite"], ExitCode.NOT_FOUND, "absent.tflite: there is no such model"),
+        (["ONNX"], ExitCode.USAGE, "boards have no engine for ONNX yet, they run .tflite files"),
         (["MODEL", "--board", "somewhere"], ExitCode.USAGE, "somewhere: this is no board"),
         (["MODEL", "--board", "ssh://board"], ExitCode.MISSING, "cannot run ferrule-device there"),
     ],
@@ -65,7 +66,11 @@ def test_what_goes_wrong_is_one_message_and_a_code(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no ssh there
 
-    ended = main(["bench", *(model if word == "MODEL" else word for word in words), "--quiet"])
+    onnx = tmp_path / "m.onnx"
+    onnx.write_bytes(b"")
+    named = {"MODEL": model, "ONNX": str(onnx)}
+
+    ended = main(["bench", *(named.get(word, word) for word in words), "--quiet"])
 
     captured = capsys.readouterr()
     assert ended == code
@@ -83,3 +88,14 @@ def test_threads_are_a_small_number(
 
     assert ended.value.code == ExitCode.USAGE
     assert "between 1 and 256" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seconds", ["0", "nan", "-1", "soon"])
+def test_a_time_limit_is_above_zero(
+    capsys: pytest.CaptureFixture[str], model: str, seconds: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", model, "--time-limit-s", seconds])
+
+    assert ended.value.code == ExitCode.USAGE
+    assert "is no positive number" in capsys.readouterr().err

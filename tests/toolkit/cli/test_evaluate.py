@@ -169,7 +169,9 @@ def test_a_state_that_is_none_is_a_usage_error(
     [
         (["--shape", "x"], "'x' is not NAME=1,2,3"),
         (["--shape", "x=1,b"], "'x=1,b' is not NAME=1,2,3"),
-        (["--mean", "0.5,"], "'0.5,' is not N or N,N,N"),
+        (["--mean", "0.5,"], "argument --mean: '' is no number"),
+        (["--std", "1,0,1"], "argument --std: '0' is no positive number"),
+        (["--threshold", "nan"], "'nan' is no number"),
         (["--state", "h="], "'h=' is not IN=OUT"),
     ],
 )

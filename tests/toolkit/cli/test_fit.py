@@ -50,3 +50,12 @@ def test_an_unknown_board_is_told_before_anything_is_measured(
 ) -> None:
     assert main(["fit", str(model), "--board", "rpi-pikko"]) == ExitCode.NOT_FOUND
     assert "did you mean 'rpi-pico'" in capsys.readouterr().err
+
+
+def test_a_system_that_a_board_cannot_have_is_told(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["fit", str(model), "--board", "rpi-pico", "--os", "rpios-trixie"]
+
+    assert main(words) == ExitCode.NOT_FOUND
+    assert "there is no system 'rpios-trixie'; its file names none" in capsys.readouterr().err
