@@ -70,7 +70,7 @@ def _amounts(finding: Finding) -> tuple[str, str, str]:
     from toolkit.fit.verdict import Need
 
     if not isinstance(finding, Need):
-        return finding.needs, finding.has, ""
+        return finding.needs, finding.has, "-"
     share = finding.margin_bytes / finding.has_bytes if finding.has_bytes else 0.0
     return (
         f"{finding.needs_bytes:,} bytes",

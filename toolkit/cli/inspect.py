@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from device.exit_code import ExitCode
+from toolkit.cli.output import count
 from toolkit.cli.tree import Branch
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _show(output: Output, summary: ModelSummary) -> None:
 
 def _model(summary: ModelSummary) -> Branch:
     facts = [
-        f"{summary.size_bytes:,} bytes",
+        count(summary.size_bytes, "byte"),
         f"{summary.weights_bytes:,} of them weights",
         *([f"{summary.macs:,} multiply-accumulates"] if summary.macs is not None else []),
     ]
@@ -60,7 +61,7 @@ def _model(summary: ModelSummary) -> Branch:
         [
             Branch(written + (f", written by {summary.producer}" if summary.producer else "")),
             Branch(f"sha256 {summary.sha256}"),
-            Branch(f"{sum(summary.operator_counts().values())} operators", counts),
+            Branch(count(sum(summary.operator_counts().values()), "operator"), counts),
             *map(_graph, summary.graphs),
             *([Branch("signatures", signatures)] if signatures else []),
             *([Branch("metadata", metadata)] if metadata else []),
@@ -70,7 +71,7 @@ def _model(summary: ModelSummary) -> Branch:
 
 def _value(value: str | int) -> str:
     if isinstance(value, int):
-        return f"{value:,} bytes"
+        return count(value, "byte")
     if len(value) <= _MOST_CHARACTERS:
         return value
     return f"{value[:_MOST_CHARACTERS]}... ({len(value):,} characters)"
@@ -89,7 +90,9 @@ def _graph(graph: GraphSummary) -> Branch:
             Branch("inputs", [Branch(_named(name, tensors)) for name in graph.inputs]),
             Branch("outputs", [Branch(_named(name, tensors)) for name in graph.outputs]),
             Branch("operators", [Branch(_operator(*each)) for each in enumerate(graph.operators)]),
-            Branch(f"weights: {len(weights)} tensors", [Branch(_tensor(w)) for w in weights]),
+            Branch(
+                f"weights: {count(len(weights), 'tensor')}", [Branch(_tensor(w)) for w in weights]
+            ),
         ],
     )
 
@@ -111,7 +114,7 @@ def _operator(index: int, operator: OperatorSummary) -> str:
 
 def _tensor(tensor: TensorSummary) -> str:
     shape = "unknown shape" if tensor.shape is None else f"[{', '.join(map(str, tensor.shape))}]"
-    size = "" if tensor.size_bytes is None else f"  {tensor.size_bytes:,} bytes"
+    size = "" if tensor.size_bytes is None else f"  {count(tensor.size_bytes, 'byte')}"
     codes = f"  {_codes(tensor.quantization)}" if tensor.quantization else ""
     return f"{tensor.name}  {tensor.dtype or 'unknown type'} {shape}{size}{codes}"
 

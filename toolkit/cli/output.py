@@ -13,10 +13,12 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Final, Literal, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+_FIGURE: Final = "+-0123456789"
 
 
 class Output:
@@ -48,14 +50,16 @@ class Output:
         self._text.write(text + "\n")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Write a table for people; for use inside ``show``. The first column is left-aligned."""
+        """Write a table for people; for use inside ``show``. Columns with figures end in line."""
         from rich import box
         from rich.table import Table
 
         self.line(title)
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
         for index, column in enumerate(columns):
-            table.add_column(column, justify="right" if index else "left", no_wrap=True)
+            has_figures = any(row[index][:1] in _FIGURE for row in rows if row[index])
+            justify: Literal["left", "right"] = "right" if index and has_figures else "left"
+            table.add_column(column, justify=justify, no_wrap=True)
         for row in rows:
             table.add_row(*row)
         self._console(self._text).print(table)
@@ -107,3 +111,8 @@ def number(value: float | None, form: str) -> str:
 def span(low: float | None, high: float | None, form: str) -> str:
     """Return an interval for a table; a dash where there is none."""
     return "-" if low is None or high is None else f"{low:{form}} {high:{form}}"
+
+
+def count(amount: int, noun: str) -> str:
+    """Return an amount with its noun, in the plural where it has to be."""
+    return f"{amount:,} {noun}" if amount == 1 else f"{amount:,} {noun}s"

@@ -138,7 +138,7 @@ def convert(
     variants = judge.finish(options.max_loss if options.is_auto else None)
     report = _describe(case, floating, material, judge, variants, options)
     if options.boards:
-        say(f"checking {len(options.boards)} boards")
+        say(f"checking against {', '.join(board.id for board in options.boards)}")
         verdicts = board_verdicts(options.boards, variants, output, work.scheduler)
         report = report.with_boards(list(verdicts))
     delivery.finish(report, judge.evidence(variants))
