@@ -1,4 +1,4 @@
-"""``device.delta`` on mutated patches: the result, or a typed error.
+"""``device.delta`` on mutated patches: the result, or a typed error; and on mutated models.
 
 The long run is the C core's own: ``c_ext/tests/fuzz_delta.c``.
 """
@@ -10,8 +10,11 @@ import pytest
 
 from device.delta import PatchError, apply
 from tests.golden.delta import files, patches
+from tests.toolkit.delta.models import int8, noisy, stretched, weights
+from toolkit.delta.create import create
 
 INPUTS: Final = 1000
+MODELS: Final = 60
 
 
 def mutated(generator: random.Random, patch: bytes) -> bytes:
@@ -44,3 +47,23 @@ def test_any_bytes_make_the_result_or_are_refused(seed: int) -> None:
         except PatchError:
             refused += 1
     assert refused > INPUTS * 0.9
+
+
+def damaged(generator: random.Random, model: bytes) -> bytes:
+    """Return a model with some numbers changed where they are not weights."""
+    changed = bytearray(model)
+    for _ in range(generator.randint(1, 12)):
+        at = generator.randrange(0, min(len(changed), 8000))
+        changed[at] = generator.choice(
+            (0, 1, 0x7F, 0xFF, changed[at] ^ 1 << generator.randrange(8))
+        )
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_damaged_model_is_a_file_like_any_other(seed: int) -> None:
+    generator = random.Random(seed)
+    models = [int8(matrices) for matrices in (weights(), noisy(0.01), stretched(0.1))]
+    for _ in range(MODELS):
+        old, new = (damaged(generator, generator.choice(models)) for _ in range(2))
+        assert apply(old, create(old, new).content) == new

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from toolkit.delta.block import Block, form_of
+from toolkit.delta.block import Block, Form
 
 if TYPE_CHECKING:
     from onnx import GraphProto, TensorProto
@@ -44,7 +44,14 @@ def _block_of(content: bytes, tensor: TensorProto, from_bytes: int) -> Block | N
     """Return where the tensor's bytes are; most often they follow those of the one before."""
     import onnx
 
-    form = form_of(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).name)
+    forms: dict[int, Form] = {
+        onnx.TensorProto.FLOAT: Form.FLOAT32,
+        onnx.TensorProto.FLOAT16: Form.FLOAT16,
+        onnx.TensorProto.INT8: Form.INT8,
+        onnx.TensorProto.INT16: Form.INT16,
+        onnx.TensorProto.INT32: Form.INT32,
+    }
+    form = forms.get(tensor.data_type)
     data = tensor.raw_data
     if form is None or len(data) < _LEAST_BYTES:
         return None

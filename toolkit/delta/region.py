@@ -145,6 +145,7 @@ def _by_ratio(region: Region, old: Scales, new: Scales) -> Iterator[Region]:
     if len(old.values) != len(new.values) or np.array_equal(old.values, new.values):
         return
     ratios = _ratios(old.values, new.values)
+    run = min(new.run, region.block.count)
     yield replace(region, ratio_kind=RatioKind.GIVEN, ratio=_median(ratios))
     if len(ratios) == 1:
         return
@@ -156,10 +157,10 @@ def _by_ratio(region: Region, old: Scales, new: Scales) -> Iterator[Region]:
     ):
         yield replace(
             region, ratio_kind=RatioKind.OF_SCALES, old_scales=old.offset_bytes,
-            new_scales=new.offset_bytes, channels=len(ratios), run=new.run,
+            new_scales=new.offset_bytes, channels=len(ratios), run=run,
         )  # fmt: skip
-    elif len(ratios) * new.run == block.count:
-        yield replace(region, ratio_kind=RatioKind.EACH, run_ratios=ratios, run=new.run)
+    elif len(ratios) * run == block.count:
+        yield replace(region, ratio_kind=RatioKind.EACH, run_ratios=ratios, run=run)
 
 
 def _by_scales(
