@@ -17,13 +17,11 @@ from toolkit.delta.encoder import MAX_CONTEXTS, Encoder
 from toolkit.delta.plan import match, plan
 from toolkit.delta.region import Pair, Region
 from toolkit.errors import FileMissingError, FileUnreadableError, ToolkitError
-from toolkit.tflite.errors import TfliteError
 
 HEADER: Final = struct.Struct("<3sBBIII8s16s")  # docs/DELTA.md, section Header
 MAGIC: Final = b"FDL"
 VERSION: Final = 1
-_TFLITE: Final = b"TFL3"
-_ONNX_SUFFIX: Final = b"\x08"  # the tag of ir_version, which ONNX's writers put first
+_ONNX_START: Final = b"\x08"  # the tag of ir_version, which ONNX's writers put first
 
 
 class FileTooLargeError(ToolkitError, ValueError):
@@ -72,13 +70,10 @@ def create(old: bytes, new: bytes, /) -> Patch:
 
 
 def read_blocks(content: bytes, /) -> list[Block]:
-    """Return the blocks of a file; none when it is of no known kind."""
-    if content[4:8] == _TFLITE:
-        try:
-            return tflite_blocks.read_blocks(content)
-        except TfliteError:
-            return []  # a patch of bytes is right for any file
-    return onnx_blocks.read_blocks(content) if content[:1] == _ONNX_SUFFIX else []
+    """Return the blocks of an ONNX file, or of all .tflite files that are in a file or are one."""
+    if content[:1] == _ONNX_START and (found := onnx_blocks.read_blocks(content)):
+        return found
+    return tflite_blocks.read_blocks(content)
 
 
 def load(path: Path, what: str, /) -> bytes:

@@ -133,6 +133,18 @@ def test_the_weights_of_an_onnx_file_are_predicted() -> None:
     assert len(patch.content) < 0.75 * len(new)
 
 
+def test_models_inside_of_a_bundle_are_predicted_wherever_they_lie() -> None:
+    def bundled(*models: bytes) -> bytes:
+        return b"head, and ".join((b"FERRULE TFL3", *models, b"the flow"))
+
+    alone = made(int8(weights()), int8(noisy(0.01)))
+    old = bundled(int8(weights()), fp32(weights()))
+    new = b"longer " + bundled(int8(noisy(0.01)), fp32(weights()))
+    patch = made(old, new)
+    assert len(patch.regions) == len(alone.regions)
+    assert len(patch.content) < len(alone.content) + 100
+
+
 def test_blocks_are_where_the_file_has_its_tensors() -> None:
     content = int8(weights())
     model = parse(content)
