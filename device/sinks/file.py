@@ -47,6 +47,9 @@ class FileSink:
         self._is_torn = False
         self._written += 1
 
+    def assign(self, flow: str, /) -> None:
+        """Do nothing: each line names its bundle."""
+
     def counters(self) -> dict[str, int]:
         """Return the lines written and lost."""
         return {"written": self._written, "lost": self._lost}
@@ -59,7 +62,7 @@ class FileSink:
             self._file.close()
 
     def _rotate(self) -> None:
-        if self._storage.path(self._name).exists():  # not when opening failed the last time
+        if self._storage.size_bytes(self._name) is not None:  # else opening failed the last time
             self._storage.rename(self._name, self._name + _OLDER_SUFFIX)
         fresh = self._storage.open(self._name, truncate=True)
         self._file.close()
@@ -67,9 +70,5 @@ class FileSink:
         self._is_torn = False
 
     def _ends_torn(self) -> bool:
-        with self._storage.path(self._name).open("rb") as file:
-            size_bytes = file.seek(0, 2)
-            if size_bytes == 0:
-                return False
-            file.seek(size_bytes - 1)
-            return file.read(1) != b"\n"
+        size_bytes = self._file.size_bytes()
+        return size_bytes > 0 and self._file.read_at(size_bytes - 1, 1) != b"\n"

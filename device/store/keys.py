@@ -115,11 +115,17 @@ class KeyStore:
         """
         for key in manifest.next_keys:
             self.add(key)
+        if manifest.next_keys:  # one that is there already may not be durable
+            self._storage.sync_directory(_file(key_id(manifest.next_keys[0])))
+
+    def clean_up(self) -> None:
+        """Remove what an interrupted change left."""
+        self._storage.remove_leftovers(_DIRECTORY)
 
     def _read(self) -> dict[str, bytes | None]:
-        directory = self._storage.path(_DIRECTORY)
-        names = sorted(f"{_DIRECTORY}/{path.name}" for path in directory.glob(f"*{_SUFFIX}"))
-        return {name: _decode(name, self._storage.read(name)) for name in names}
+        names = [name for name in self._storage.names(_DIRECTORY) if name.endswith(_SUFFIX)]
+        paths = [f"{_DIRECTORY}/{name}" for name in names]
+        return {path: _decode(path, self._storage.read(path)) for path in paths}
 
 
 def _file(identity: bytes) -> str:

@@ -1,7 +1,8 @@
 """The one module of the board that writes files.
 
 Every durable step is one call here (open, write, fsync, rename, unlink, fsync of the directory), so
-that a virtual board can number them and cut the power before, half-way and after each.
+that a virtual board can number them and cut the power before, half-way and after each; what the
+store reads goes through here too, so that such a board needs no disk.
 
 Rules:
  * Paths are relative to the root and never leave it.
@@ -10,6 +11,7 @@ Rules:
 
 import errno
 import os
+import shutil
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -32,7 +34,7 @@ class StorageError(DeviceError, OSError):
 
 
 class StorageFile:
-    """A file open for writing at any place."""
+    """A file open for reading and writing at any place."""
 
     def __init__(self, path: Path, flags: int) -> None:
         self._path = path
@@ -40,6 +42,13 @@ class StorageFile:
             self._fd = os.open(path, flags, 0o644)
         except OSError as error:
             raise StorageError(path, error) from error
+
+    def read_at(self, offset_bytes: int, size_bytes: int, /) -> bytes:
+        """Return what stands at the offset; less than asked for only at the end of the file."""
+        try:
+            return os.pread(self._fd, size_bytes, offset_bytes)
+        except OSError as error:
+            raise StorageError(self._path, error) from error
 
     def write_at(self, offset_bytes: int, data: bytes, /) -> None:
         """Write all of ``data`` at the offset."""
@@ -99,13 +108,40 @@ class Storage:
         except OSError as error:
             raise StorageError(path, error) from error
 
-    def make_directory(self, name: str, /) -> None:
-        """Create a directory and those above it; an existing one is kept."""
+    def size_bytes(self, name: str, /) -> int | None:
+        """Return a file's size; None when there is no such file."""
         path = self.path(name)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            return path.stat().st_size if path.is_file() else None
         except OSError as error:
             raise StorageError(path, error) from error
+
+    def names(self, directory: str, /) -> list[str]:
+        """Return the names of the files in a directory, sorted; none when it is not there."""
+        path = self.path(directory)
+        try:
+            return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+        except OSError as error:
+            raise StorageError(path, error) from error
+
+    def free_bytes(self) -> int:
+        """Return what the disk has left for us."""
+        try:
+            return shutil.disk_usage(self.root).free
+        except OSError as error:
+            raise StorageError(self.root, error) from error
+
+    def make_directory(self, name: str, /) -> None:
+        """Create a directory and those above it, durably; an existing one is kept."""
+        for parent in (*reversed(PurePosixPath(name).parents[:-1]), name):
+            path = self.path(str(parent))
+            if path.is_dir():
+                continue
+            try:
+                path.mkdir(parents=True, exist_ok=True)  # the root, too
+            except OSError as error:
+                raise StorageError(path, error) from error
+            self.sync_directory(str(parent))
 
     def open(self, name: str, /, *, truncate: bool = False) -> StorageFile:
         """Open a file for writing, created when absent."""
@@ -160,3 +196,9 @@ class Storage:
         self.rename(temporary, name)
         if durable:
             self.sync_directory(name)
+
+    def remove_leftovers(self, directory: str, /) -> None:
+        """Remove what a ``replace`` that was cut short left in a directory."""
+        for name in self.names(directory):
+            if name.endswith(_TEMPORARY_SUFFIX):
+                self.unlink(f"{directory}/{name}")
