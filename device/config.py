@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from device.store.slots import BUDGET_BYTES, STARTS
 from device.toml import ConfigError, Table, hint
 
 SCHEMA: Final = 1
@@ -95,10 +96,12 @@ class Flow:
     engine: EngineConfig
     sinks: tuple[SinkConfig, ...]
 
-    def has_grid_of(self, other: "Flow", /) -> bool:
-        """Whether both flows cut the same windows out of the same streams."""
+    def has_windows_of(self, other: "Flow", /) -> bool:
+        """Whether both flows cut the same windows out of the same streams of the same sources."""
         # As text, because a fill of NaN must equal itself.
-        return repr((self.streams, self.aligner)) == repr((other.streams, other.aligner))
+        return repr((self.streams, self.aligner, self.sources)) == repr(
+            (other.streams, other.aligner, other.sources)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,14 @@ class HardwareConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateConfig:
+    """What updates may take of the board."""
+
+    budget_bytes: int  # of all slots, and what is being received
+    most_starts: int  # of a trial that is not confirmed
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceConfig:
     """A checked ``device.toml``."""
 
@@ -137,6 +148,7 @@ class DeviceConfig:
     ports: Mapping[str, PortConfig]
     broker: BrokerConfig | None
     hardware: HardwareConfig
+    update: UpdateConfig
 
 
 def parse_flow(text: str, /, *, where: str = "flow.toml") -> Flow:
@@ -187,6 +199,7 @@ def parse_device(text: str, /, *, where: str = "device.toml") -> DeviceConfig:
         ports,
         broker,
         _hardware(top.table("hardware")),
+        _update(top.table("update")),
     )
     top.finish()
     return device
@@ -201,6 +214,15 @@ def _hardware(table: Table) -> HardwareConfig:
     )
     table.finish()
     return hardware
+
+
+def _update(table: Table) -> UpdateConfig:
+    update = UpdateConfig(
+        table.integer("budget_mib", BUDGET_BYTES >> 20, low=1, high=65_536) << 20,
+        table.integer("most_starts", STARTS, low=1, high=1000),
+    )
+    table.finish()
+    return update
 
 
 def _check_schema(top: Table) -> None:

@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
@@ -132,23 +132,25 @@ def _run(parsed: argparse.Namespace) -> ExitCode:
 
 
 def _install(parsed: argparse.Namespace) -> ExitCode:
+    from device.agent.trial import check_golden
     from device.facts import read_facts
     from device.pipeline import Model
     from device.runtime import read_device
     from device.store.bundle import decode
-    from device.store.bundles import BundleStore
     from device.store.manifest import MAX_BUNDLE_BYTES
     from device.store.requirements import unmet
+    from device.store.slots import Slots
     from device.store.storage import Storage
 
     where = str(parsed.bundle)
     data = _read(parsed.bundle, MAX_BUNDLE_BYTES + 1)
-    store = BundleStore(Storage(parsed.root))
-    bundle = decode(data, store.keys.load(), where=where)
-    for refusal in unmet(bundle.manifest, read_facts(read_device(parsed.root)), where=where):
+    device = read_device(parsed.root)
+    slots = Slots(Storage(parsed.root), budget_bytes=device.update.budget_bytes)
+    bundle = decode(data, slots.keys.load(), where=where)
+    for refusal in unmet(bundle.manifest, read_facts(device), where=where):
         raise refusal
-    Model.load(bundle)
-    store.install(data, where=where)
+    check_golden(bundle, Model.load(bundle).engine)
+    slots.install(data, where=where)
     sys.stdout.write(f"{bundle.manifest.name} {bundle.manifest.version} is active\n")
     return ExitCode.OK
 
@@ -187,8 +189,11 @@ def _read(path: Path, limit_bytes: int) -> bytes:
 
 def _status(parsed: argparse.Namespace) -> ExitCode:
     from device.status import read_status
+    from device.store.slots import Slots
+    from device.store.storage import Storage
 
     status = read_status(parsed.root)
+    status["slots"] = Slots(Storage(parsed.root)).describe()
     if parsed.json:
         sys.stdout.write(json.dumps(status, indent=1) + "\n")
         return ExitCode.OK
@@ -197,7 +202,26 @@ def _status(parsed: argparse.Namespace) -> ExitCode:
     for name, counts in status.get("streams", {}).items():
         losses = ", ".join(f"{reason} {count}" for reason, count in counts.items() if count)
         sys.stdout.write(f"stream     {name}: {losses or 'nothing yet'}\n")
+    _show_update(status["slots"], status.get("update", {}).get("trial"))
     return ExitCode.OK
+
+
+def _show_update(slots: Mapping[str, Any], trial: Mapping[str, Any] | None) -> None:
+    for name in ("active", "previous", "trial"):
+        sys.stdout.write(f"{name:<10} {slots[name] or '-'}\n")
+    sys.stdout.write(f"update     {slots['phase']}\n")
+    if slots["trial"]:
+        sys.stdout.write(f"starts     {slots['starts']} of {slots['most_starts']}\n")
+    if trial is not None:
+        sys.stdout.write(
+            f"watched    {trial['passed_s']:.0f} of {trial['trial_s']} s, {trial['windows']} of "
+            f"{trial['least_windows']} windows\n"
+        )
+    sys.stdout.write(f"counter    {slots['counter']}\n")
+    if slots["failed"]:
+        sys.stdout.write(f"failed     {slots['failed']}\n")
+    if slots["text"]:
+        sys.stdout.write(f"because    {slots['code']}: {slots['text']}\n")
 
 
 def _bench(parsed: argparse.Namespace) -> ExitCode:

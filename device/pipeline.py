@@ -2,18 +2,16 @@
 
 Rules:
  * A window is preprocessed and inferred by one model only, and named in its result.
- * A new model takes over between two windows. Where the grid stays, the aligner stays: no window is
-   lost. Where it changes, the old windows drain first and a new segment starts.
+ * A new model takes over between two windows. Where grid and sources stay, the aligner stays: no
+   window is lost. Where they change, the old windows drain first and a new segment starts.
  * A model that remembers forgets what it knows when a segment starts.
  * One bad window never stops the board: it is counted and told.
 """
 
 import hashlib
 import select
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -28,9 +26,7 @@ from device.sinks.sink import Sink
 from device.sources.events import Samples, SegmentStart, Source
 from device.store.bundle import FLOW_PART, MODEL_PART, Bundle
 from device.store.errors import BundleError
-
-_LATENCIES: Final = 4096  # results that the percentiles are taken over
-_IDLE_S: Final = 0.05  # how long to rest when no source can be waited for
+from device.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +53,30 @@ class Model:
         for part in (FLOW_PART, MODEL_PART):
             if part not in bundle.parts:
                 raise BundleError(where, f"it has no {part}")
-        try:
-            text = bundle.parts[FLOW_PART].decode()
-        except UnicodeDecodeError as error:
-            raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
-        flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
+        flow = read_flow(bundle.parts[FLOW_PART], where=where)
         columns = build_aligner(flow).columns
         engine = LiteRtEngine(
             bundle.parts[MODEL_PART], threads=flow.engine.threads, where=f"{where}: {MODEL_PART}"
         )
         _check_fit(engine, flow, columns, f"{where}: {MODEL_PART}")
         return cls(bundle.digest.hex(), bundle.manifest.version, flow, build_chain(flow), engine)
+
+
+def read_flow(content: bytes, /, *, where: str) -> Flow:
+    """Return the flow in a bundle's part, checked as far as it can be without its model.
+
+    Raises:
+        BundleError: it is no text.
+        ConfigError: it is not right.
+        AlignerConfigError: its aligner settings are out of range.
+    """
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(where, f"{FLOW_PART} is no UTF-8") from error
+    flow = parse_flow(text, where=f"{where}: {FLOW_PART}")
+    build_aligner(flow)
+    return flow
 
 
 def build_aligner(flow: Flow, /) -> Aligner:
@@ -176,9 +185,8 @@ class Pipeline:
         self.model = model
         self.sources = tuple(sources)
         self.sinks = tuple(sinks)
-        self.latencies_ns: deque[int] = deque(maxlen=_LATENCIES)
-        self.windows = 0
-        self.rejected = 0
+        self.total = Tally()
+        self.current = Tally()  # of the model that runs
         self.swaps = 0
         self._clock = clock
         self._on_message = on_message
@@ -216,15 +224,28 @@ class Pipeline:
         self.aligner.flush()
         self._deliver()
 
-    def replace(self, model: Model, /) -> None:
-        """Let another model take over with the next window."""
+    def replace(self, model: Model, /, sources: Sequence[Source], sinks: Sequence[Sink]) -> None:
+        """Let another model take over with the next window.
+
+        Args:
+            model: runs from now on.
+            sources: where samples come from then.
+            sinks: where its results go.
+
+        Raises:
+            AlignerConfigError: the flow's aligner settings are out of range; nothing has changed.
+        """
         self._deliver()
-        if not model.flow.has_grid_of(self.model.flow):
+        if not model.flow.has_windows_of(self.model.flow):
             aligner = build_aligner(model.flow)
             self.flush()
             self._set_aligner(aligner)
             self._first_segment = self._next_segment
+            self._newest_ns = None
         self.model = model
+        self.sources = tuple(sources)
+        self.sinks = tuple(sinks)
+        self.current = Tally()
         self.swaps += 1
 
     def _now_ns(self) -> int | None:
@@ -244,13 +265,14 @@ class Pipeline:
             fileno = None if source.is_exhausted else source.fileno()
             if fileno is not None:
                 waiting[fileno] = source
-        ready, _, _ = select.select(list(waiting), [], [], wait_s if waiting else _IDLE_S)
+        ready, _, _ = select.select(list(waiting), [], [], wait_s)
         return [waiting[fileno] for fileno in ready]
 
     def _deliver(self) -> None:
         while (info := self.aligner.read_into(self._window, flags=self._flags)) is not None:
             result = self._infer(info)
-            self.windows += 1
+            for tally in (self.total, self.current):
+                tally.add(result)
             for sink in self.sinks:
                 sink.write(result)
 
@@ -268,13 +290,11 @@ class Pipeline:
             scores = tuple(model.engine.infer(window).tolist())
         except (RejectedWindowError, ModelError) as error:
             rejected = str(error)
-            self.rejected += 1
         self._next_segment = segment + 1
         labels = self.model.flow.engine.labels
         done_ns = self._clock.monotonic_ns()
-        self.latencies_ns.append(done_ns - self._arrived_ns)
         return Result(
-            seq=self.windows,
+            seq=self.total.windows,
             segment=segment,
             t0_ns=info.t0_ns,
             window_sha256=hashlib.sha256(self._window).hexdigest(),

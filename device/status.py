@@ -1,7 +1,6 @@
 """The board's status: one small JSON file that says what runs and how it fares."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,10 +8,10 @@ from device.errors import DeviceError
 from device.exit_code import ExitCode
 from device.pipeline import Pipeline
 from device.store.storage import Storage, StorageError
+from device.tally import percentiles_ms
 
 STATUS_FILE: Final = "run/status.json"
 _INTERVAL_NS: Final = 500_000_000
-_NS_PER_MS: Final = 1e6
 
 
 class NoStatusError(DeviceError, FileNotFoundError):
@@ -58,28 +57,13 @@ def describe(pipeline: Pipeline, /) -> dict[str, Any]:
         "flow": pipeline.model.flow.name,
         "version": pipeline.model.version,
         "digest": pipeline.model.digest,
-        "windows": pipeline.windows,
-        "rejected": pipeline.rejected,
+        "windows": pipeline.total.windows,
+        "rejected": pipeline.total.rejected,
         "swaps": pipeline.swaps,
-        "latency_ms": percentiles_ms(pipeline.latencies_ns),
+        "latency_ms": percentiles_ms(pipeline.total.latencies_ns),
         "streams": pipeline.aligner.counters(),
         "sources": [source.counters() for source in pipeline.sources],
         "sinks": [sink.counters() for sink in pipeline.sinks],
-    }
-
-
-def percentiles_ms(latencies_ns: Sequence[int], /) -> dict[str, float]:
-    """Return the 50th and the 99th percentile and the maximum in ms; empty when there are none.
-
-    Nearest rank: the smallest value with at least that share of all at or below it.
-    """
-    ordered = sorted(latencies_ns)
-    if not ordered:
-        return {}
-    last = len(ordered) - 1
-    return {
-        name: ordered[min(last, -(-len(ordered) * percent // 100) - 1)] / _NS_PER_MS
-        for name, percent in (("p50", 50), ("p99", 99), ("max", 100))
     }
 
 

@@ -9,8 +9,12 @@ from numpy.typing import NDArray
 
 from device.core import frame
 from device.core.messages import Samples, Segment
+from device.golden import GoldenVectors
+from device.store.bundle import decode
 from tests.keys import signed
 from tests.toolkit.quantize.tflite_models import matrix_product
+from toolkit.bundle.create import encode_delta
+from toolkit.delta.create import create
 
 WINDOW = 4
 COLUMNS = 3
@@ -76,11 +80,29 @@ def model_bytes(*, gain: float = 1.0) -> bytes:
 def bundle_bytes(
     *, flow: str | None = None, gain: float = 1.0, version: str = "1", sequence: int = 1
 ) -> bytes:
-    parts = {
+    return signed("press", version, sequence, parts(flow=flow, gain=gain))
+
+
+def parts(*, flow: str | None = None, gain: float = 1.0) -> dict[str, bytes]:
+    """Return what a bundle holds."""
+    return {
         "flow.toml": (flow_text() if flow is None else flow).encode(),
         "model.tflite": model_bytes(gain=gain),
     }
-    return signed("press", version, sequence, parts)
+
+
+def golden_part(*, gain: float = 1.0, tolerance: float = 1e-3) -> bytes:
+    """Return golden vectors of the model with this gain."""
+    window = np.ones((1, 1, 1, WINDOW * COLUMNS), dtype=np.float32)
+    scores = np.full((1, 1, 1, 2), WINDOW * gain, dtype=np.float32)
+    return GoldenVectors((window,), (scores,), tolerance).encode()
+
+
+def delta_of(old: bytes, new: bytes, *, ram_needed_bytes: int = 0) -> bytes:
+    """Return the delta bundle that makes ``new`` of ``old``."""
+    base, made = decode(old, None), decode(new, None)
+    patch = create(old[base.head.size_bytes :], new[made.head.size_bytes :]).content
+    return encode_delta(made.head, base.digest, patch, ram_needed_bytes=ram_needed_bytes)
 
 
 def samples_frame(

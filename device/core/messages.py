@@ -32,9 +32,13 @@ CODE_NAMES = (
     "BAD_MODEL",
     "WRONG_BOARD",
     "UNHEALTHY",
+    "BAD_SIGNATURE",
+    "OLD_SEQUENCE",
+    "WRONG_BASE",
 )
 OK, WRONG_PHASE, BUSY, TOO_LARGE, NO_SPACE, STORE_FAILED = range(6)
 BAD_DIGEST, BAD_BUNDLE, BAD_FLOW, BAD_MODEL, WRONG_BOARD, UNHEALTHY = range(6, 12)
+BAD_SIGNATURE, OLD_SEQUENCE, WRONG_BASE = range(12, 15)
 
 DIGEST_BYTES = 32  # SHA-256 of the whole bundle file
 PREFIX_BYTES = 8  # of the digest: enough to tell one transfer from another

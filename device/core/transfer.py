@@ -14,9 +14,9 @@ from device.core.messages import (
     CONFIRMED,
     IDLE,
     NO_DIGEST,
-    NO_PREFIX,
     OK,
     PHASE_NAMES,
+    PREFIX_BYTES,
     RECEIVING,
     ROLLED_BACK,
     STAGED,
@@ -69,12 +69,16 @@ class ChunkStore:
     the caller ends the transfer with ``finish(NO_SPACE, ...)`` or lets the host try again.
     """
 
-    def begin(self, size_bytes: int) -> None:
-        """Make room for a bundle and forget the one before."""
+    def begin(self, offer: Offer) -> bytearray:
+        """Return the bitmap of the chunks that are held of what is offered.
+
+        Bit k of byte k // 8 belongs to chunk k. Room is made for the others, and a transfer of
+        something else is forgotten.
+        """
         raise NotImplementedError
 
-    def write(self, offset_bytes: int, data: bytes) -> None:
-        """Keep ``data`` at its place."""
+    def write(self, index: int, data: bytes) -> None:
+        """Keep one chunk."""
         raise NotImplementedError
 
 
@@ -84,6 +88,7 @@ class Receiver:
     Attributes:
         phase: where the update stands.
         offer: the offer accepted last; None before.
+        offered_digest: of the file offered last, before a restart too.
         active_digest: of the bundle that runs.
         received_count: chunks that arrived.
         duplicates: chunks that had arrived before.
@@ -96,6 +101,7 @@ class Receiver:
         """Wait for an offer of at most ``max_bundle_bytes``."""
         self.phase = IDLE
         self.offer: "Offer | None" = None
+        self.offered_digest = NO_DIGEST
         self.active_digest = active_digest
         self.received_count = 0
         self.duplicates = 0
@@ -107,6 +113,22 @@ class Receiver:
         self._bitmap = bytearray()  # bit k of byte k // 8: the chunk has arrived
         self._first_missing = 0
         self._until_want = 0  # arrivals before the next WANT
+
+    def resume(self, phase: int, offered_digest: bytes, code: int = OK, text: str = "") -> None:
+        """Go on where the update stood before a restart."""
+        self.phase = phase
+        self.offered_digest = offered_digest
+        self._code = code
+        self._text = bounded_text(text)
+
+    @property
+    def prefix_bytes(self) -> int:
+        """How much of the file has come without a gap."""
+        offer = self.offer
+        if offer is None:
+            return 0
+        self._skip_held(offer)
+        return min(self._first_missing * offer.chunk_bytes, offer.size_bytes)
 
     def handle(self, message: Message) -> "list[Message]":
         """Return the replies to one message; what is not for this half has none."""
@@ -120,8 +142,7 @@ class Receiver:
 
     def status(self) -> Status:
         """Return the STATUS of this moment."""
-        prefix = self.offer.digest_prefix if self.offer else NO_PREFIX
-        return self._status(self._code, self._text, prefix)
+        return self._status(self._code, self._text, self.offered_digest[:PREFIX_BYTES])
 
     def advance(self, event: str, code: int = OK, text: str = "") -> Status:
         """Tell what the caller found or did, and return the STATUS to send.
@@ -134,8 +155,6 @@ class Receiver:
         self.phase = MOVES[(self.phase, event)]
         self._code = code
         self._text = bounded_text(text)
-        if self.phase == CONFIRMED and self.offer:
-            self.active_digest = self.offer.digest
         return self.status()
 
     def finish(self, code: int, text: str = "") -> Status:
@@ -151,7 +170,7 @@ class Receiver:
         prefix = offer.digest_prefix
         if self.offer == offer and self.phase == RECEIVING:
             return self._want(offer)
-        if self.offer == offer and self.phase in _DECIDING:
+        if self.offered_digest == offer.digest and self.phase in _DECIDING:
             return self.status()  # the host missed the last one
         if (self.phase, OFFERED) not in MOVES:
             return self._status(BUSY, f"an update is {PHASE_NAMES[self.phase]}", prefix)
@@ -162,10 +181,14 @@ class Receiver:
             return self._status(TOO_LARGE, reason, prefix)
         self.advance(OFFERED)
         self.offer = offer
+        self.offered_digest = offer.digest
         self.received_count = 0
-        self._bitmap = bytearray((offer.chunk_count + 7) // 8)
         self._first_missing = 0
-        self._store.begin(offer.size_bytes)
+        self._bitmap = self._store.begin(offer)
+        for byte in self._bitmap:
+            self.received_count += bin(byte).count("1")  # noqa: FURB161 - MicroPython has no other
+        if self.received_count == offer.chunk_count:
+            return self.advance(COMPLETED)
         return self._want(offer)
 
     def _take(self, chunk: Chunk) -> "list[Message]":
@@ -184,7 +207,7 @@ class Receiver:
         if self._has(chunk.index):
             self.duplicates += 1
             return []
-        self._store.write(chunk.index * offer.chunk_bytes, chunk.data)
+        self._store.write(chunk.index, chunk.data)
         self._bitmap[chunk.index >> 3] |= 1 << (chunk.index & 7)
         self.received_count += 1
         if self.received_count == offer.chunk_count:
@@ -195,13 +218,16 @@ class Receiver:
     def _has(self, index: int) -> int:
         return self._bitmap[index >> 3] >> (index & 7) & 1
 
+    def _skip_held(self, offer: Offer) -> None:
+        while self._first_missing < offer.chunk_count and self._has(self._first_missing):
+            self._first_missing += 1
+
     def _want(self, offer: Offer) -> Want:
         """Return the WANT of this moment.
 
         The next one is due when half of these chunks are there, so that the line never runs dry.
         """
-        while self._has(self._first_missing):
-            self._first_missing += 1
+        self._skip_held(offer)
         first = self._first_missing
         bit_count = min(WINDOW_CHUNKS, offer.chunk_count - first)
         bitmap = bytearray((bit_count + 7) // 8)
@@ -235,6 +261,7 @@ class Sender:
         timeout_us: int = 2_000_000,
         max_attempts: int = 5,
         outcome_timeout_us: int = 60_000_000,
+        wanted_digest: bytes = NO_DIGEST,
     ) -> None:
         """Prepare to send ``bundle``.
 
@@ -245,6 +272,8 @@ class Sender:
                 drain what the port buffers.
             max_attempts: questions without progress before the transfer fails.
             outcome_timeout_us: from the last chunk to the board's verdict.
+            wanted_digest: of what the board then runs; by default of what is sent. A delta makes
+                another file.
         """
         if len(bundle) != offer.size_bytes:
             raise ValueError(f"a bundle of {len(bundle)} bytes offered as {offer.size_bytes}")
@@ -257,6 +286,7 @@ class Sender:
         self._timeout_us = timeout_us
         self._max_attempts = max_attempts
         self._outcome_timeout_us = outcome_timeout_us
+        self._wanted_digest = offer.digest if wanted_digest == NO_DIGEST else wanted_digest
         self._attempts = 0
         self._active_at_us: "int | None" = None  # when either side last spoke; None: offer now
         self._complete_at_us: "int | None" = None
@@ -340,13 +370,13 @@ class Sender:
         ]
 
     def _on_status(self, status: Status, now_us: int) -> None:
-        if status.code == WRONG_PHASE:
+        if status.active_digest == self._wanted_digest:
+            self.phase = CONFIRMED
+            self.is_done = True
+        elif status.code == WRONG_PHASE:
             self._offer_again()
         elif status.code != OK or status.phase == ROLLED_BACK:
             raise TransferRefusedError(status.code, code_name(status.code), status.text)
-        elif status.active_digest == self.offer.digest:
-            self.phase = CONFIRMED
-            self.is_done = True
         elif status.phase in _DECIDING:
             self.phase = status.phase
             self.received_count = self.offer.chunk_count

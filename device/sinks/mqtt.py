@@ -38,7 +38,8 @@ class MqttSink:
                 "mqtt: the client is not installed; pip install 'ferrule[mqtt]'"
             ) from error
         base = f"{broker.root}/v1/{site}/{device}"
-        self._topic = f"{base}/result/{flow}"
+        self._results_topic = f"{base}/result"
+        self.assign(flow)
         self._state_topic = f"{base}/state"
         self._queued = 0
         self._lost = 0
@@ -59,6 +60,10 @@ class MqttSink:
             self._queued += 1
         else:
             self._lost += 1
+
+    def assign(self, flow: str, /) -> None:
+        """Publish under the name of another flow."""
+        self._topic = f"{self._results_topic}/{flow}"
 
     def counters(self) -> dict[str, int]:
         """Return the results queued and lost."""

@@ -11,6 +11,9 @@ class Sink(Protocol):
     def write(self, result: Result, /) -> None:
         """Deliver one result, or count it as lost; never wait for a link."""
 
+    def assign(self, flow: str, /) -> None:
+        """Go on for the flow of this name."""
+
     def counters(self) -> dict[str, int]:
         """Return what was delivered and what was lost."""
 

@@ -1,5 +1,6 @@
 """What a source yields, in the order of arrival."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,6 +66,9 @@ class Source(Protocol):
 
     def read(self) -> list[Event]:
         """Return what has come, without waiting."""
+
+    def assign(self, streams: Sequence[tuple[str, int]], /) -> None:
+        """Go on for another flow: name and number of fields, by the number on the wire."""
 
     def reply(self, payload: bytes, /) -> None:
         """Send a message back to where the samples come from; lost when nobody is there."""

@@ -50,6 +50,10 @@ class StreamFrames:
                 events.append(event)
         return events
 
+    def assign(self, streams: Sequence[tuple[str, int]], /) -> None:
+        """Let the wire's numbers stand for other streams from the next frame on."""
+        self._streams = tuple(streams)
+
     def interrupt(self) -> None:
         """Tell that bytes are missing here: what is half there must not spoil what comes next."""
         self._decoder.feed(_DELIMITER)

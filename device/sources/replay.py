@@ -63,6 +63,10 @@ class ReplaySource:
         self._is_exhausted = not data
         return self._frames.feed(data, arrived_ns=self._clock.monotonic_ns())
 
+    def assign(self, streams: Sequence[tuple[str, int]], /) -> None:
+        """Go on for another flow, where this one is."""
+        self._frames.assign(streams)
+
     def reply(self, payload: bytes, /) -> None:
         """Do nothing: nobody listens at the other end of a recording."""
 

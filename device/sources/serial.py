@@ -69,6 +69,10 @@ class SerialSource:
             return []
         return self._frames.feed(data, arrived_ns=self._clock.monotonic_ns())
 
+    def assign(self, streams: Sequence[tuple[str, int]], /) -> None:
+        """Go on for another flow, where this one is."""
+        self._frames.assign(streams)
+
     def reply(self, payload: bytes, /) -> None:
         """Send one message back; it is counted as lost while the port is away."""
         if self._port is None:

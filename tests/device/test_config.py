@@ -174,14 +174,14 @@ def test_an_unknown_mode_is_refused_with_the_nearest_known_one() -> None:
 
 
 def test_the_same_flow_twice_has_one_grid_even_with_a_fill_of_nan() -> None:
-    assert parse_flow(flow_text()).has_grid_of(parse_flow(flow_text(labels='["a", "b"]')))
+    assert parse_flow(flow_text()).has_windows_of(parse_flow(flow_text(labels='["a", "b"]')))
 
 
 def test_flows_with_other_streams_or_windows_have_another_grid() -> None:
     flow = parse_flow(flow_text())
 
-    assert not flow.has_grid_of(parse_flow(flow_text(grid_hz=20)))
-    assert not flow.has_grid_of(parse_flow(flow_text().replace('"hold"', '"linear"', 1)))
+    assert not flow.has_windows_of(parse_flow(flow_text(grid_hz=20)))
+    assert not flow.has_windows_of(parse_flow(flow_text().replace('"hold"', '"linear"', 1)))
 
 
 @given(st.integers(min_value=0), st.text(max_size=3), st.integers(0, 8))

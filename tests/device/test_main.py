@@ -1,7 +1,9 @@
 """The board's command as a process of its own."""
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from device.core.messages import UNHEALTHY
 from device.exit_code import ExitCode
 from device.store.envelope import key_id
 from device.store.manifest import Manifest
+from device.store.slots import Slots, slot_name
+from device.store.storage import Storage
 from tests.conftest import Line
 from tests.device.infer.tflite_models import conversion
 from tests.flows import bundle_bytes, flow_text, model_bytes, recording
@@ -93,6 +98,31 @@ def test_a_bundle_is_installed_run_and_told_about(root: Path, bundle: Path) -> N
     assert "windows    10\n" in status.stdout
     assert "stream     force: accepted 40\n" in status.stdout
     assert json.loads(call("status", root, "--json").stdout)["windows"] == 10
+
+
+def test_the_status_shows_slots_counter_trial_and_the_last_failure(
+    root: Path, bundle: Path
+) -> None:
+    call("install", root, bundle)
+    call("run", root)
+    old, new = bundle.read_bytes(), bundle_bytes(version="2", sequence=9)
+    slots = Slots(Storage(root))
+    (root / slot_name(digest(new))).write_bytes(new)
+    slots.stage(digest(new), offered=digest(new))
+    slots.count_start()
+
+    shown = call("status", root).stdout
+    assert f"active     {digest(old).hex()}\nprevious   -\ntrial      {digest(new).hex()}" in shown
+    assert "update     TRIAL\nstarts     1 of 3\ncounter    1\n" in shown
+
+    slots.roll_back(UNHEALTHY, "too slow")
+    shown = call("status", root).stdout
+    assert f"failed     {digest(new).hex()}\nbecause    UNHEALTHY: too slow\n" in shown
+    assert json.loads(call("status", root, "--json").stdout)["slots"]["counter"] == 1
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 @pytest.mark.parametrize("scale", ["1", "20"])
@@ -188,7 +218,7 @@ def test_a_bundle_that_the_board_cannot_run_is_not_installed(
 
     assert done.returncode == code
     assert told in said(done)
-    assert not (root / "active").exists()
+    assert not (root / "slots").exists()
 
 
 def test_a_bundle_by_a_key_that_the_board_does_not_trust_is_not_installed_until_it_does(
@@ -275,7 +305,7 @@ def test_what_is_not_there_is_told(root: Path, bundle: Path, tmp_path: Path) -> 
     for arguments, code, told in cases:
         done = call(*arguments)
         assert (done.returncode, told in said(done)) == (code, True)
-    (root / "active").unlink()
+    shutil.rmtree(root / "slots")
     assert "no bundle is active; install one with" in said(call("run", root))
     assert not nothing.exists()
 

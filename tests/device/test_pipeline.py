@@ -1,5 +1,6 @@
 import hashlib
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +16,16 @@ from device.store.errors import BundleError
 from device.toml import ConfigError
 from tests.clock import ManualClock
 from tests.device.infer.tflite_models import accumulator
-from tests.flows import COLUMNS, PERIOD_NS, STREAMS, WINDOW, bundle_bytes, flow_text, recording
+from tests.flows import (
+    COLUMNS,
+    PERIOD_NS,
+    SOURCE,
+    STREAMS,
+    WINDOW,
+    bundle_bytes,
+    flow_text,
+    recording,
+)
 from tests.keys import TRUSTED, signed
 from tests.toolkit.quantize.tflite_models import matrix_product
 
@@ -49,6 +59,9 @@ class ListSource:
     def read(self) -> list[Event]:
         return self.batches.pop(0)
 
+    def assign(self, _streams: Sequence[tuple[str, int]], /) -> None:
+        raise NotImplementedError
+
     def reply(self, payload: bytes, /) -> None:
         self.replies.append(payload)
 
@@ -68,6 +81,9 @@ class ListSink:
 
     def write(self, result: Result, /) -> None:
         self.results.append(result)
+
+    def assign(self, flow: str, /) -> None:
+        raise NotImplementedError
 
     def counters(self) -> dict[str, int]:
         return {"written": len(self.results)}
@@ -95,6 +111,9 @@ class Bench:
     @property
     def results(self) -> list[Result]:
         return self.sink.results
+
+    def replace(self, model: Model) -> None:
+        self.pipeline.replace(model, self.sources, [self.sink])
 
     def run(self) -> list[Result]:
         while not self.pipeline.is_exhausted:
@@ -161,7 +180,7 @@ def test_one_read_may_bring_more_than_the_aligner_holds() -> None:
 
     bench.run()
 
-    assert bench.pipeline.windows == 5_000
+    assert bench.pipeline.total.windows == 5_000
     assert bench.pipeline.aligner.counters()["force"]["overrun"] == 0
 
 
@@ -174,7 +193,7 @@ def test_a_rejected_window_is_counted_and_told_and_the_next_is_inferred() -> Non
     assert [bool(result.rejected) for result in results] == [False, False, True]
     assert results[2].rejected == "x is missing or outside 0 to 9"
     assert (results[2].scores, results[2].label) == ((), "")
-    assert (bench.pipeline.rejected, bench.pipeline.windows) == (1, 3)
+    assert (bench.pipeline.total.rejected, bench.pipeline.total.windows) == (1, 3)
 
 
 @pytest.mark.parametrize(("rows_without_heat", "is_rejected"), [(1, False), (2, True)])
@@ -270,7 +289,7 @@ def test_the_latency_runs_from_the_last_samples_arrival_to_the_result() -> None:
 
     assert [result.t0_ns // PERIOD_NS for result in bench.results] == [0, 4]
     assert [result.latency_ns for result in bench.results] == [150_000_000, 100_000_000]
-    assert list(bench.pipeline.latencies_ns) == [150_000_000, 100_000_000]
+    assert list(bench.pipeline.total.latencies_ns) == [150_000_000, 100_000_000]
     assert bench.results[0].monotonic_ns == bench.clock.monotonic_ns()
 
 
@@ -283,10 +302,10 @@ def test_another_model_on_the_same_grid_loses_no_window_and_mixes_none() -> None
         bench = Bench(old, ListSource(*batches))
         for step in range(8):
             if step == swap_at:
-                bench.pipeline.replace(new)
+                bench.replace(new)
             bench.pipeline.step(wait_s=0.0)
         if swap_at == 8:
-            bench.pipeline.replace(new)
+            bench.replace(new)
         results = bench.run()
 
         count = [result.model_digest for result in results].count(old.digest)
@@ -306,7 +325,7 @@ def test_another_grid_drains_the_old_windows_first_and_starts_a_new_segment() ->
     bench = Bench(old, ListSource(everything[:4], everything[4:]))
 
     bench.pipeline.step(wait_s=0.0)
-    bench.pipeline.replace(new)
+    bench.replace(new)
     drained = len(bench.results)
     results = bench.run()
 
@@ -316,6 +335,24 @@ def test_another_grid_drains_the_old_windows_first_and_starts_a_new_segment() ->
     assert [r.seq for r in results] == list(range(6))
     assert [r.t0_ns // PERIOD_NS for r in results] == [0, 4, 8, 12, 16, 24]
     assert sums(results[4:]) == [10.0 * (16 + 18 + 20 + 22), 10.0 * (24 + 26 + 28 + 30)]
+
+
+def test_other_sources_start_a_new_segment_and_what_is_counted_starts_anew() -> None:
+    other = SOURCE.replace("recording.bin", "other.bin")
+    old, new = model(), model(flow_text(source=other), gain=10.0)
+    bench = Bench(old, ListSource(events(32)))
+    bench.pipeline.step(wait_s=0.0)
+    second = ListSource(events(16, arrived_ns=2 * 10**9))
+
+    bench.pipeline.replace(new, [second], [bench.sink])
+    while not second.is_exhausted:
+        bench.pipeline.step(wait_s=0.0)
+    bench.pipeline.flush()
+
+    assert [r.model_digest for r in bench.results] == [old.digest] * 8 + [new.digest] * 4
+    assert [r.segment for r in bench.results] == [0] * 8 + [1] * 4
+    assert sums(bench.results) == expected_sums(8) + expected_sums(4, gain=10.0)
+    assert (bench.pipeline.total.windows, bench.pipeline.current.windows) == (12, 4)
 
 
 def test_a_bundle_without_its_parts_is_refused() -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from device.clock import ScaledClock, SystemClock
@@ -20,6 +21,8 @@ from device.core.messages import (
     BAD_MODEL,
     CONFIRMED,
     OK,
+    ROLLED_BACK,
+    UNHEALTHY,
     Chunk,
     Message,
     Offer,
@@ -33,11 +36,11 @@ from device.port import PortAbsentError
 from device.runtime import read_device, run
 from device.sources.replay import RecordingAbsentError
 from device.status import read_status
-from device.store.bundles import BundleStore, NoBundleError
+from device.store.slots import NoBundleError, Slots
 from device.store.storage import Storage
 from device.toml import ConfigError
 from tests.conftest import Broker, Line
-from tests.flows import WINDOW, bundle_bytes, flow_text, recording
+from tests.flows import WINDOW, bundle_bytes, flow_text, recording, samples_frame
 from tests.keys import signed, trust
 
 TIMEOUT_S = 10.0
@@ -56,7 +59,11 @@ kind = "mqtt"
 def prepare(root: Path, *, bundle: bytes, device: str = "") -> None:
     (root / "device.toml").write_text(f'schema = 1\nid = "press-7"\n{device}')
     trust(root)
-    BundleStore(Storage(root)).install(bundle, where="a.bundle")
+    Slots(Storage(root)).install(bundle, where="a.bundle")
+
+
+def active(root: Path) -> bytes:
+    return Slots(Storage(root)).record().active
 
 
 def new_clock() -> ScaledClock:
@@ -67,8 +74,8 @@ def replay(root: Path) -> None:
     run(root, new_clock(), is_stopped=lambda: False)
 
 
-def results(root: Path) -> list[dict[str, Any]]:
-    text = (root / "results" / "results.jsonl").read_text()
+def results(root: Path, name: str = "results.jsonl") -> list[dict[str, Any]]:
+    text = (root / "results" / name).read_text()
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -239,7 +246,53 @@ def test_a_pushed_bundle_takes_over_while_samples_flow(serial_root: Path, line: 
         assert line_["seq"] == seq
         assert line_["scores"][0] == total * (10.0 if seq >= switch else 1.0)
     assert read_status(serial_root)["swaps"] == 1
-    assert BundleStore(Storage(serial_root)).active().manifest.version == "2"
+    assert active(serial_root) == hashlib.sha256(new).digest()
+
+
+def test_a_pushed_flow_with_other_streams_and_sinks_takes_over_on_the_same_port(
+    serial_root: Path, line: Line
+) -> None:
+    flow = flow_text(
+        source=SERIAL_SOURCE.replace('["force", "heat"]', '["heat", "force"]'),
+        sink='[[sink]]\nkind = "file"\npath = "new.jsonl"',
+    )
+    new = bundle_bytes(flow=flow, version="2")
+    swapped = [samples_frame(0, np.full((8, 1), 20, np.float32)),
+               samples_frame(1, np.full((8, 2), 3, np.float32))]  # fmt: skip
+    with running(serial_root):
+        line.send(recording(8))
+        wait_until(lambda: len(results(serial_root)) == 1, "no results")
+        status = Host(line).push(new)
+        line.send(b"".join(swapped))
+        wait_until(lambda: read_status(serial_root)["windows"] == 3, "no results")
+
+    assert status.active_digest == hashlib.sha256(new).digest()
+    old_lines, new_lines = results(serial_root), results(serial_root, "new.jsonl")
+    assert [line["seq"] for line in (*old_lines, *new_lines)] == [0, 1, 2, 3]
+    assert [line["segment"] for line in (*old_lines, *new_lines)] == [0, 0, 1, 1]
+    assert [line["scores"] for line in old_lines] == [[6.0, 4.0], [22.0, 4.0]], "old windows drain"
+    assert [line["scores"] for line in new_lines] == [[12.0, 12.0], [12.0, 12.0]]
+
+
+def test_a_flow_that_cannot_be_opened_leaves_everything_open(serial_root: Path, line: Line) -> None:
+    sources = SERIAL_SOURCE + '[[source]]\nkind = "replay"\npath = "none"\nstreams = []\n'
+    new = bundle_bytes(flow=flow_text(source=sources), version="2")
+    with running(serial_root):
+        line.send(recording(6))
+        refused = Host(line).push(new)
+        line.send(b"".join(frames_from(6)))
+        wait_until(lambda: len(results(serial_root)) == 3, "no results")
+
+    assert refused.phase == ROLLED_BACK
+    assert "none: the recording cannot be read" in refused.text
+    assert {line["segment"] for line in results(serial_root)} == {0}
+
+
+def frames_from(first: int) -> Iterator[bytes]:
+    """Yield the frames of eight more rows of the recording."""
+    values = np.ones((8, 2), np.float32)
+    yield samples_frame(0, values, first=first, seq=1)
+    yield samples_frame(1, np.full((8, 1), 20, np.float32), first=first, seq=1)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +302,7 @@ def test_a_pushed_bundle_takes_over_while_samples_flow(serial_root: Path, line: 
         (signed("press", "2", 2, {"flow.toml": b"schema = 1"}), BAD_BUNDLE),
         (bundle_bytes(flow=flow_text(source=SERIAL_SOURCE) + "[extra]"), BAD_FLOW),
         (bundle_bytes(flow=flow_text(source=SERIAL_SOURCE, grid_hz=3)), BAD_FLOW),
-        (bundle_bytes(flow=flow_text()), BAD_FLOW),
+        (bundle_bytes(flow=flow_text()), UNHEALTHY),
         (
             bundle_bytes(flow=flow_text(source=SERIAL_SOURCE).replace("window = 4", "window = 5")),
             BAD_MODEL,
@@ -260,7 +313,7 @@ def test_a_pushed_bundle_takes_over_while_samples_flow(serial_root: Path, line: 
 def test_a_refused_update_leaves_the_board_running_and_the_next_is_welcome(
     serial_root: Path, line: Line, bundle: bytes, code: int
 ) -> None:
-    before = BundleStore(Storage(serial_root)).active().digest
+    before = active(serial_root)
     good = bundle_bytes(flow=flow_text(source=SERIAL_SOURCE), gain=10.0, version="2")
     with running(serial_root):
         host = Host(line)

@@ -1,14 +1,11 @@
 import json
-import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from device.exit_code import ExitCode
 from device.pipeline import Model, Pipeline
-from device.status import NoStatusError, StatusFile, percentiles_ms, read_status
+from device.status import NoStatusError, StatusFile, read_status
 from device.store.bundle import decode
 from device.store.storage import Storage
 from tests.clock import ManualClock
@@ -25,29 +22,6 @@ def pipeline(clock: ManualClock) -> Pipeline:
         clock,
         on_message=lambda _payload, _: None,
     )
-
-
-@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=300))
-def test_percentiles_are_the_nearest_ranks(latencies_ns: list[int]) -> None:
-    found = percentiles_ms(latencies_ns)
-
-    for name, percent in (("p50", 50), ("p99", 99), ("max", 100)):
-        enough = math.ceil(percent / 100 * len(latencies_ns))
-        smallest = min(
-            value
-            for value in latencies_ns
-            if sum(other <= value for other in latencies_ns) >= enough
-        )
-        assert found[name] == smallest / 1e6
-
-
-def test_percentiles_of_a_hundred_values_are_values_of_them() -> None:
-    assert percentiles_ms([k * 10**6 for k in range(1, 101)]) == {
-        "p50": 50.0,
-        "p99": 99.0,
-        "max": 100.0,
-    }
-    assert percentiles_ms([]) == {}
 
 
 def test_the_status_says_what_runs_and_what_was_lost(tmp_path: Path, pipeline: Pipeline) -> None:

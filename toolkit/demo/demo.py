@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from device.exit_code import ExitCode
 from device.pipeline import Model
-from device.status import percentiles_ms
 from device.store.bundle import decode
 from device.store.envelope import TrustedKeys
+from device.tally import percentiles_ms
 from toolkit.atomic_file import replacing
 from toolkit.board.board import Board
 from toolkit.bundle.keys import new_key

@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 from device.clock import ScaledClock
 from device.exit_code import ExitCode
-from device.store.bundles import BundleStore
+from device.store.slots import Slots
 from device.store.storage import Storage
 from toolkit.demo.flow import PORT, RESULTS
 from toolkit.errors import ToolkitError
@@ -42,9 +42,9 @@ class BoardProcess:
         (root / "device.toml").write_text(
             f'schema = 1\nid = "demo"\n\n[port.{PORT}]\ndevice = "{device}"\n', encoding="utf-8"
         )
-        store = BundleStore(storage)
-        store.keys.add(key)
-        store.install(bundle, where="first bundle")
+        slots = Slots(storage)
+        slots.keys.add(key)
+        slots.install(bundle, where="first bundle")
         self._root = root
         self._log_path = root / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None

@@ -31,21 +31,25 @@ class MemoryStore(ChunkStore):
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self.chunk_bytes = 0
 
-    def begin(self, size_bytes: int) -> None:
-        self.data = bytearray(size_bytes)
+    def begin(self, offer: Offer) -> bytearray:
+        self.data = bytearray(offer.size_bytes)
+        self.chunk_bytes = offer.chunk_bytes
+        return bytearray((offer.chunk_count + 7) // 8)
 
-    def write(self, offset_bytes: int, data: bytes) -> None:
+    def write(self, index: int, data: bytes) -> None:
+        offset_bytes = index * self.chunk_bytes
         self.data[offset_bytes : offset_bytes + len(data)] = data
 
 
 class FullStore(MemoryStore):
     """Has no room after the first chunk."""
 
-    def write(self, offset_bytes: int, data: bytes) -> None:
-        if offset_bytes:
+    def write(self, index: int, data: bytes) -> None:
+        if index:
             raise OSError(28, "no space left")
-        super().write(offset_bytes, data)
+        super().write(index, data)
 
 
 class Board:
@@ -63,6 +67,7 @@ class Board:
             replies.append(self.receiver.finish(self.verdict, "as the test says"))
             if self.verdict == messages.OK:
                 replies.append(self.receiver.advance(STARTED))
+                self.receiver.active_digest = self.receiver.offer.digest
                 replies.append(self.receiver.advance(PROVEN))
         return replies
 
@@ -438,7 +443,80 @@ def test_a_query_is_answered_in_every_phase() -> None:
     (last,) = statuses(receiver.handle(Query()))
 
     assert [*seen, last.phase] == list(range(messages.CONFIRMED + 1))
-    assert last.active_digest == sha256(bundle).digest()
+
+
+class HalfStore(MemoryStore):
+    """Has the first chunks of whatever is offered, as after a restart."""
+
+    def __init__(self, bundle: bytes, held: int) -> None:
+        super().__init__()
+        self._bundle = bundle
+        self._held = held
+
+    def begin(self, offer: Offer) -> bytearray:
+        bitmap = super().begin(offer)
+        for index in range(self._held):
+            self.write(index, chunk_of(self._bundle, index).data)
+            bitmap[index >> 3] |= 1 << (index & 7)
+        return bitmap
+
+
+def test_what_the_store_holds_is_not_asked_for_again() -> None:
+    bundle = bundle_of(64 * 20)
+    board = Board()
+    board.store = HalfStore(bundle, 13)
+    board.receiver = Receiver(board.store, LIMIT_BYTES)
+    sender = sender_of(bundle)
+
+    run(sender, board, Link(1), Link(2))
+
+    assert sender.sent_count == 7
+    assert bytes(board.store.data) == bundle
+
+
+def test_a_file_that_the_store_holds_whole_is_verified_at_once() -> None:
+    bundle = bundle_of(64 * 3)
+    receiver = Receiver(HalfStore(bundle, 3), LIMIT_BYTES)
+
+    (status,) = statuses(receiver.handle(offer_of(bundle)))
+
+    assert (status.phase, status.received_count) == (messages.VERIFYING, 3)
+
+
+def test_the_prefix_grows_with_the_chunks_that_follow_one_another() -> None:
+    bundle = bundle_of(64 * 3 + 10)
+    receiver = Receiver(MemoryStore(), LIMIT_BYTES)
+    receiver.handle(offer_of(bundle))
+    prefixes = []
+
+    for index in (1, 0, 3, 2):
+        prefixes.append(receiver.prefix_bytes)
+        receiver.handle(chunk_of(bundle, index))
+
+    assert [*prefixes, receiver.prefix_bytes] == [0, 0, 128, 128, 202]
+
+
+def test_a_board_that_restarted_in_its_trial_still_knows_the_offer() -> None:
+    bundle = bundle_of(64)
+    receiver = Receiver(MemoryStore(), LIMIT_BYTES)
+
+    receiver.resume(messages.TRIAL, sha256(bundle).digest())
+    (status,) = statuses(receiver.handle(offer_of(bundle)))
+
+    assert status.phase == messages.TRIAL
+    assert status.offered_prefix == offer_of(bundle).digest_prefix
+
+
+def test_a_host_that_sends_a_delta_waits_for_what_it_makes() -> None:
+    patch, made = bundle_of(128), sha256(b"made").digest()
+    sender = Sender(offer_of(patch), patch, wanted_digest=made)
+    receiver = Receiver(MemoryStore(), LIMIT_BYTES)
+    receiver.resume(messages.CONFIRMED, sha256(patch).digest())
+
+    receiver.active_digest = made
+    sender.handle(receiver.status(), 0)
+
+    assert sender.is_done
 
 
 def test_a_message_for_the_other_half_has_no_reply() -> None:
