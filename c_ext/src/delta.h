@@ -75,6 +75,26 @@ static inline dlt_bits_t dlt_bits_of(dlt_decoder_t *decoder)
     return bits;
 }
 
+/* Byte of the result; place < position (D2). */
+static inline uint8_t dlt_result_at(const dlt_decoder_t *decoder, const dlt_io_t *io, uint32_t place)
+{
+    const uint32_t left_before = decoder->position - (uint32_t)io->made;
+
+    return place < left_before ? io->result[place] : io->output[place - left_before];
+}
+
+static inline void dlt_write_byte(dlt_decoder_t *decoder, dlt_io_t *io, uint8_t byte)
+{
+    io->output[io->made] = byte;
+    io->made++;
+    decoder->position++;
+}
+
+static inline bool dlt_is_in_base(const dlt_decoder_t *decoder, uint32_t place, uint32_t size)
+{
+    return place <= decoder->base_bytes && size <= decoder->base_bytes - place;
+}
+
 /* Input at hand; zeros are behind its end. */
 typedef struct {
     const uint8_t *at;
