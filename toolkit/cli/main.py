@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Final
+from typing import Final, NoReturn
 
 from device.errors import DeviceError
 from device.exit_code import ExitCode
@@ -67,17 +67,22 @@ def _run(given: Sequence[str], output: Output) -> ExitCode:
     words = [word for word in given if word not in _ANYWHERE]
     chosen = next((word for word in words if not word.startswith("-")), None)
     parser = _build_parser(chosen if chosen in VERBS else None)
-    args = parser.parse_args(words)
+    try:
+        args = parser.parse_args(words)
+    except UsageError as error:
+        sys.stderr.write(error.usage)
+        output.error(error)
+        parser.exit(error.exit_code)
     args.output = output
     return ExitCode(args.run(args))
 
 
 def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser of every verb, with the options of the chosen one."""
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = _Parser(add_help=False)
     for flag, summary in _ANYWHERE.items():
         shared.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=summary)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ferrule",
         description="Convert, align, run and update models on small boards.",
         parents=[shared],
@@ -93,6 +98,25 @@ def _build_parser(chosen: str | None) -> argparse.ArgumentParser:
             verb.set_defaults(run=module.run)
             module.add_arguments(verb)
     return parser
+
+
+class UsageError(ToolkitError, ValueError):
+    """The words of the command are wrong."""
+
+    exit_code = ExitCode.USAGE
+
+    def __init__(self, command: str, usage: str, reason: str) -> None:
+        super().__init__(f"ferrule: {reason}; see '{command} --help'")
+        self.command = command
+        self.usage = usage
+        self.reason = reason
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises instead of writing: a program that asked for JSON gets this error as JSON too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(self.prog, self.format_usage(), message)
 
 
 class PythonTooOldError(ToolkitError):

@@ -60,6 +60,18 @@ def test_a_wrong_command_line_is_a_usage_error(
     assert "usage: ferrule" in capsys.readouterr().err
 
 
+def test_a_wrong_command_line_is_told_to_programs_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["boards", "shew", "--json"])
+
+    captured = capsys.readouterr()
+    error = json.loads(captured.out)["error"]
+    assert error["type"] == "UsageError"
+    assert "invalid choice: 'shew'" in error["message"]
+    assert error["facts"]["command"] == "ferrule boards"
+    assert captured.err.splitlines()[-1].endswith("see 'ferrule boards --help'")
+
+
 def test_version_is_told() -> None:
     assert run("--version").stdout.startswith("ferrule ")
 
