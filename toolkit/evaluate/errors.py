@@ -85,7 +85,9 @@ class TruthMissingError(ToolkitError, ValueError):
 
 
 class MetricError(ToolkitError, ValueError):
-    """A metric cannot be computed of these outputs."""
+    """A metric cannot be computed of these outputs, or not with this truth."""
+
+    exit_code = ExitCode.REFUSED
 
     def __init__(self, name: str, reason: str) -> None:
         super().__init__(f"{name}: {reason}")

@@ -38,6 +38,7 @@ def folder(tmp_path: Path) -> Path:
         tmp_path / "d.npz", x=samples, labels=labels, recordings=np.arange(12) // 4
     )
     onnx_models.save_samples(tmp_path / "bare.npz", x=samples)
+    onnx_models.save_samples(tmp_path / "many.npz", x=samples, labels=np.full(12, 9))
     return tmp_path
 
 
@@ -89,6 +90,7 @@ def test_without_labels_only_the_outputs_are_compared(
     [
         (["--data", "bare.npz", "--metric", "accuracy"], ExitCode.USAGE, "there are no labels"),
         (["--data", "d.npz", "--metric", "acuracy"], ExitCode.USAGE, "did you mean 'accuracy'"),
+        (["--data", "many.npz"], ExitCode.REFUSED, "there is class 9, the model knows 0 to 2"),
         (["--data", "absent.npz"], ExitCode.NOT_FOUND, "no such data file"),
         (["--data", "d.npz", "--flow", "f.toml"], ExitCode.NOT_FOUND, "no such flow"),
         (["--data", "d.npz", "--metric", "os:no_such"], ExitCode.FAILED, "no function 'no_such'"),
