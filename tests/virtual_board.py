@@ -101,7 +101,8 @@ class Board:
         data: bytes,
         *,
         digest: bytes | None = None,
-        wanted: bytes = NO_DIGEST,
+        made: bytes = b"",
+        base: bytes = NO_DIGEST,
         chunk_bytes: int = MIN_CHUNK,
     ) -> Sender:
         """Let a host send ``data`` until the board has decided.
@@ -109,11 +110,12 @@ class Board:
         Args:
             data: a bundle file.
             digest: offered in place of its own.
-            wanted: digest of what the board then runs, when ``data`` is a delta.
+            made: digest of what the board then runs, when ``data`` is a delta.
+            base: digest of what the delta applies to.
             chunk_bytes: of the transfer.
         """
-        offer = Offer(chunk_bytes, len(data), digest or hashlib.sha256(data).digest())
-        sender = Sender(offer, data, wanted_digest=wanted)
+        own = digest or hashlib.sha256(data).digest()
+        sender = Sender(Offer(chunk_bytes, len(data), own, made, base), data)
         self.finish(sender)
         return sender
 

@@ -15,12 +15,14 @@ from typing import Any, Final, TypeVar
 
 from device.agent.admission import Admission
 from device.agent.codes import code_of
+from device.agent.link import Replies
 from device.agent.trial import Trial, check_golden
 from device.clock import Clock
 from device.core import transfer
 from device.core.errors import MessageError
 from device.core.messages import (
     IDLE,
+    NO_DIGEST,
     OK,
     PHASE_NAMES,
     RECEIVING,
@@ -35,7 +37,6 @@ from device.core.messages import (
 from device.core.transfer import Receiver
 from device.errors import DeviceError
 from device.pipeline import Model
-from device.sources.events import Source
 from device.store.bundle import Bundle
 from device.store.errors import BundleError
 from device.store.manifest import MAX_BUNDLE_BYTES
@@ -70,7 +71,7 @@ class Agent:
         self._trial: Trial | None = None
         self._due: Callable[[], None] | None = None  # a change of the pointer that failed
         self._due_at_ns = 0
-        self._source: Source | None = None
+        self._source: Replies | None = None
         self._messages_bad = 0
 
     def boot(self, begin: Callable[[Model], _Board]) -> _Board:
@@ -100,13 +101,13 @@ class Agent:
             with suppress(StorageError):
                 record = self._slots.fall_back(code_of(error), str(error))
         board = begin(Model.load(bundle))
-        self._receiver.active_digest = bundle.digest
+        self._hold(replace(record, active=bundle.digest, trial=NO_DIGEST))
         self._receiver.resume(record.phase, record.offered, record.code, record.text)
         with suppress(StorageError):
             self._slots.settle(bundle.manifest)
         return board
 
-    def receive(self, payload: bytes, source: Source, /) -> None:
+    def receive(self, payload: bytes, source: Replies, /) -> None:
         """Take one message and answer it where it came from."""
         try:
             message = decode(payload)
@@ -115,7 +116,7 @@ class Agent:
             return
         self._source = source
         try:
-            replies = self._receiver.handle(message)
+            replies = self._receiver.handle(message, self._clock.monotonic_ns() // 1000)
             self._inspect()
         except DeviceError as error:
             self._refuse(error)
@@ -185,9 +186,15 @@ class Agent:
         bundle = self._slots.read(record.trial)
         board = begin(_load(bundle))
         self._trial = Trial(bundle.manifest, self._clock.monotonic_ns())
-        self._receiver.active_digest = record.active
+        self._hold(record)
         self._receiver.resume(TRIAL, record.offered)
         return board
+
+    def _hold(self, record: Record) -> None:
+        """Let the links know what the pointer says."""
+        self._receiver.active_digest = record.active
+        self._receiver.trial_digest = record.trial
+        self._receiver.sequence = record.counter
 
     def _inspect(self) -> None:
         offer = self._receiver.offer
@@ -211,6 +218,7 @@ class Agent:
             return
         finally:
             self._admission = None
+        self._hold(record)
         self._tell(self._receiver.finish(OK))
         yield
         try:
@@ -241,7 +249,7 @@ class Agent:
             return
         record = self._slots.confirm(self._trial.manifest)
         self._trial = None
-        self._receiver.active_digest = record.active
+        self._hold(record)
         self._tell(self._receiver.advance(transfer.PROVEN))
 
     def _fail(self, code: int, text: str) -> None:
@@ -256,6 +264,7 @@ class Agent:
         def change() -> None:
             self._slots.roll_back(code, text)
 
+        self._receiver.trial_digest = NO_DIGEST
         self._retry(change)
 
     def _refuse(self, error: DeviceError) -> None:

@@ -40,12 +40,13 @@ OK, WRONG_PHASE, BUSY, TOO_LARGE, NO_SPACE, STORE_FAILED = range(6)
 BAD_DIGEST, BAD_BUNDLE, BAD_FLOW, BAD_MODEL, WRONG_BOARD, UNHEALTHY = range(6, 12)
 BAD_SIGNATURE, OLD_SEQUENCE, WRONG_BASE = range(12, 15)
 
-DIGEST_BYTES = 32  # SHA-256 of the whole bundle file
+DIGEST_BYTES = 32  # SHA-256 of a whole file
 PREFIX_BYTES = 8  # of the digest: enough to tell one transfer from another
 MIN_CHUNK = 64  # keeps the receiver's bitmap below 1/512 of the bundle
 MAX_CHUNK = MAX_PAYLOAD - 16
 WINDOW_CHUNKS = 64  # a WANT asks for at most so many
 MAX_TEXT = 200
+MAX_SEQUENCE = 2**63 - 1
 MAX_FIELDS = (MAX_PAYLOAD - 16) // 4 - 1  # one record of SAMPLES still fits
 MAX_BASE_TIME_NS = 1 << 62  # either sign: base + offset never leaves int64
 
@@ -203,24 +204,43 @@ class Offer(Message):
 
     Attributes:
         chunk_bytes: size of every chunk but the last.
-        size_bytes: of the whole bundle file.
-        digest: SHA-256 of the whole bundle file.
+        size_bytes: of the file that is sent: a whole bundle or a delta.
+        digest: SHA-256 of that file.
+        bundle_digest: of the whole bundle that the board then runs; the file's own if it is whole.
+        base_digest: of the whole bundle that a delta applies to; NO_DIGEST for a whole bundle.
     """
 
-    __slots__ = ("chunk_bytes", "digest", "size_bytes")
+    __slots__ = ("base_digest", "bundle_digest", "chunk_bytes", "digest", "size_bytes")
     TYPE = OFFER
     NAME = "OFFER"
-    LAYOUT = "<BxHI32s"
+    LAYOUT = "<BxHI32s32s32s"
     HEADER_BYTES = struct.calcsize(LAYOUT)
 
-    def __init__(self, chunk_bytes: int, size_bytes: int, digest: bytes) -> None:
-        """Check and keep the fields."""
+    def __init__(
+        self,
+        chunk_bytes: int,
+        size_bytes: int,
+        digest: bytes,
+        bundle_digest: bytes = b"",
+        base_digest: bytes = NO_DIGEST,
+    ) -> None:
+        """Check and keep the fields; without ``bundle_digest`` the file is a whole bundle."""
+        bundle_digest = bundle_digest or digest
         self._require_range("chunk_bytes", chunk_bytes, MIN_CHUNK, MAX_CHUNK)
         self._require_range("size_bytes", size_bytes, 1, 0xFFFFFFFF)
-        self._require_size("digest", digest, DIGEST_BYTES)
+        for field, value in (
+            ("digest", digest),
+            ("bundle_digest", bundle_digest),
+            ("base_digest", base_digest),
+        ):
+            self._require_size(field, value, DIGEST_BYTES)
+        if (base_digest == NO_DIGEST) != (bundle_digest == digest):
+            raise MessageError(self.NAME, "base_digest and bundle_digest disagree on a delta")
         self.chunk_bytes = chunk_bytes
         self.size_bytes = size_bytes
         self.digest = digest
+        self.bundle_digest = bundle_digest
+        self.base_digest = base_digest
 
     @property
     def digest_prefix(self) -> bytes:
@@ -238,11 +258,16 @@ class Offer(Message):
 
     @classmethod
     def _parse(cls, payload: bytes) -> "Offer":
-        _, chunk_bytes, size_bytes, digest = struct.unpack_from(cls.LAYOUT, payload)
-        return cls(chunk_bytes, size_bytes, digest)
+        return cls(*struct.unpack_from(cls.LAYOUT, payload)[1:])
 
     def _fixed(self) -> "tuple[object, ...]":
-        return self.chunk_bytes, self.size_bytes, self.digest
+        return (
+            self.chunk_bytes,
+            self.size_bytes,
+            self.digest,
+            self.bundle_digest,
+            self.base_digest,
+        )
 
 
 class Want(Message):
@@ -353,15 +378,27 @@ class Status(Message):
         phase: one of the phases.
         code: OK, or why the last offer or update failed.
         received_count: chunks that arrived.
-        active_digest: of the bundle that runs; NO_DIGEST when there is none.
-        offered_prefix: of the bundle offered last; NO_PREFIX when there is none.
+        sequence: the board's roll-back counter; a bundle with a lower one is refused.
+        active_digest: of the bundle that runs, or that is kept while one is on trial; NO_DIGEST
+            when there is none.
+        trial_digest: of the bundle on trial; NO_DIGEST when there is none.
+        offered_prefix: of the file offered last; NO_PREFIX when there is none.
         text: the reason in words, at most MAX_TEXT bytes of UTF-8.
     """
 
-    __slots__ = ("active_digest", "code", "offered_prefix", "phase", "received_count", "text")
+    __slots__ = (
+        "active_digest",
+        "code",
+        "offered_prefix",
+        "phase",
+        "received_count",
+        "sequence",
+        "text",
+        "trial_digest",
+    )
     TYPE = STATUS
     NAME = "STATUS"
-    LAYOUT = "<BBHI32s8sH"
+    LAYOUT = "<BBHIQ32s32s8sH"
     HEADER_BYTES = struct.calcsize(LAYOUT)
 
     def __init__(
@@ -369,7 +406,9 @@ class Status(Message):
         phase: int,
         code: int,
         received_count: int,
+        sequence: int,
         active_digest: bytes,
+        trial_digest: bytes,
         offered_prefix: bytes,
         text: str,
     ) -> None:
@@ -377,33 +416,41 @@ class Status(Message):
         self._require_range("phase", phase, 0, len(PHASE_NAMES) - 1)
         self._require_range("code", code, 0, 0xFFFF)
         self._require_range("received_count", received_count, 0, 0xFFFFFFFF)
+        self._require_range("sequence", sequence, 0, MAX_SEQUENCE)
         self._require_size("active_digest", active_digest, DIGEST_BYTES)
+        self._require_size("trial_digest", trial_digest, DIGEST_BYTES)
         self._require_size("offered_prefix", offered_prefix, PREFIX_BYTES)
         self._require_range("text_bytes", len(text.encode()), 0, MAX_TEXT)
         self.phase = phase
         self.code = code
         self.received_count = received_count
+        self.sequence = sequence
         self.active_digest = active_digest
+        self.trial_digest = trial_digest
         self.offered_prefix = offered_prefix
         self.text = text
 
     @classmethod
     def _parse(cls, payload: bytes) -> "Status":
-        _, phase, code, received_count, digest, prefix, _ = struct.unpack_from(cls.LAYOUT, payload)
+        _, phase, code, received_count, sequence, active_digest, trial_digest, prefix, _ = (
+            struct.unpack_from(cls.LAYOUT, payload)
+        )
         try:
             text: "str | None" = payload[cls.HEADER_BYTES :].decode()
         except UnicodeError:
             text = None
         if text is None:  # not from the handler: MicroPython would print a warning on the wire
             raise MessageError(cls.NAME, "text is not UTF-8")
-        return cls(phase, code, received_count, digest, prefix, text)
+        return cls(phase, code, received_count, sequence, active_digest, trial_digest, prefix, text)
 
     def _fixed(self) -> "tuple[object, ...]":
         return (
             self.phase,
             self.code,
             self.received_count,
+            self.sequence,
             self.active_digest,
+            self.trial_digest,
             self.offered_prefix,
             len(self.text.encode()),
         )
@@ -434,3 +481,9 @@ def decode(payload: bytes) -> Message:
     if message.encode() != payload:  # a reserved byte, a count or the length
         raise MessageError(kind.NAME, "lengths and reserved bytes do not agree with the fields")
     return message
+
+
+def level_of(kind: int) -> str:
+    """Return the MQTT topic of a type of message, below that of its board; never an empty one."""
+    known = _CLASSES.get(kind)
+    return "upd/" + (known.NAME.lower() if known else "unknown")

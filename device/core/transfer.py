@@ -3,7 +3,8 @@
 Rules:
  * No half does I/O or reads a clock: storage, chunks and the time are passed in.
  * Every message may be lost, repeated or overtaken; none of that writes a wrong byte.
- * Only OFFER starts a transfer. The same digest again resumes it, another one restarts.
+ * Only OFFER starts a transfer. The same digest again resumes it, from any link and after a
+   restart; another one is refused while the present sender is heard.
  * The board only answers; the host alone waits, and each of its waits has an end.
  * The phases change as MOVES says and in no other way; docs/PROTOCOL.md draws it.
 """
@@ -24,6 +25,7 @@ from device.core.messages import (
     TRIAL,
     VERIFYING,
     WINDOW_CHUNKS,
+    WRONG_BASE,
     WRONG_PHASE,
     Chunk,
     Message,
@@ -59,6 +61,8 @@ MOVES = {
     (ROLLED_BACK, OFFERED): RECEIVING,
 }
 
+QUIET_US = 3_000_000  # a sender silent for so long may be succeeded by one of another bundle
+
 _DECIDING = (VERIFYING, STAGED, TRIAL)  # everything has arrived, the outcome is open
 
 
@@ -89,7 +93,9 @@ class Receiver:
         phase: where the update stands.
         offer: the offer accepted last; None before.
         offered_digest: of the file offered last, before a restart too.
-        active_digest: of the bundle that runs.
+        active_digest: of the bundle that runs, or is kept during a trial.
+        trial_digest: of the bundle on trial; NO_DIGEST: none.
+        sequence: the roll-back counter.
         received_count: chunks that arrived.
         duplicates: chunks that had arrived before.
         strays: chunks of no transfer, or outside of it.
@@ -103,6 +109,8 @@ class Receiver:
         self.offer: "Offer | None" = None
         self.offered_digest = NO_DIGEST
         self.active_digest = active_digest
+        self.trial_digest = NO_DIGEST
+        self.sequence = 0
         self.received_count = 0
         self.duplicates = 0
         self.strays = 0
@@ -113,6 +121,7 @@ class Receiver:
         self._bitmap = bytearray()  # bit k of byte k // 8: the chunk has arrived
         self._first_missing = 0
         self._until_want = 0  # arrivals before the next WANT
+        self._heard_at_us = 0  # when the present sender last spoke
 
     def resume(self, phase: int, offered_digest: bytes, code: int = OK, text: str = "") -> None:
         """Go on where the update stood before a restart."""
@@ -130,12 +139,12 @@ class Receiver:
         self._skip_held(offer)
         return min(self._first_missing * offer.chunk_bytes, offer.size_bytes)
 
-    def handle(self, message: Message) -> "list[Message]":
+    def handle(self, message: Message, now_us: int) -> "list[Message]":
         """Return the replies to one message; what is not for this half has none."""
         if isinstance(message, Chunk):
-            return self._take(message)
+            return self._take(message, now_us)
         if isinstance(message, Offer):
-            return [self._answer(message)]
+            return [self._answer(message, now_us)]
         if isinstance(message, Query):
             return [self.status()]
         return []
@@ -163,35 +172,48 @@ class Receiver:
 
     def _status(self, code: int, text: str, prefix: bytes) -> Status:
         return Status(
-            self.phase, code, self.received_count, self.active_digest, prefix, bounded_text(text)
+            self.phase,
+            code,
+            self.received_count,
+            self.sequence,
+            self.active_digest,
+            self.trial_digest,
+            prefix,
+            bounded_text(text),
         )
 
-    def _answer(self, offer: Offer) -> Message:
+    def _answer(self, offer: Offer, now_us: int) -> Message:
         prefix = offer.digest_prefix
         if self.offer == offer and self.phase == RECEIVING:
+            self._heard_at_us = now_us
             return self._want(offer)
         if self.offered_digest == offer.digest and self.phase in _DECIDING:
             return self.status()  # the host missed the last one
         if (self.phase, OFFERED) not in MOVES:
             return self._status(BUSY, f"an update is {PHASE_NAMES[self.phase]}", prefix)
-        if offer.digest == self.active_digest:
+        if self.phase == RECEIVING and now_us - self._heard_at_us < QUIET_US:
+            return self._status(BUSY, "another sender is sending another bundle", prefix)
+        if offer.bundle_digest == self.active_digest:
             return self._status(OK, "it runs already", prefix)
+        if offer.base_digest not in (NO_DIGEST, self.active_digest):
+            return self._status(WRONG_BASE, "the delta is for another bundle", prefix)
         if offer.size_bytes > self._max_bundle_bytes:
             reason = f"{offer.size_bytes} bytes, the board takes {self._max_bundle_bytes}"
             return self._status(TOO_LARGE, reason, prefix)
         self.advance(OFFERED)
         self.offer = offer
         self.offered_digest = offer.digest
+        self._heard_at_us = now_us
         self.received_count = 0
         self._first_missing = 0
         self._bitmap = self._store.begin(offer)
         for byte in self._bitmap:
-            self.received_count += bin(byte).count("1")  # noqa: FURB161 - MicroPython has no other
+            self.received_count += bin(byte).count("1")
         if self.received_count == offer.chunk_count:
             return self.advance(COMPLETED)
         return self._want(offer)
 
-    def _take(self, chunk: Chunk) -> "list[Message]":
+    def _take(self, chunk: Chunk, now_us: int) -> "list[Message]":
         offer = self.offer
         if (
             offer is None
@@ -204,6 +226,7 @@ class Receiver:
             if offer is None and self.strays == 1:  # after a restart; once, not 64 times
                 return [self._status(WRONG_PHASE, "offer it again", chunk.digest_prefix)]
             return []
+        self._heard_at_us = now_us
         if self._has(chunk.index):
             self.duplicates += 1
             return []
@@ -248,7 +271,7 @@ class Sender:
 
     Attributes:
         offer: what is sent.
-        is_done: the board runs the bundle.
+        is_done: the board runs the bundle, and has confirmed it.
         phase: of the board, as last heard.
         received_count: chunks that the board is known to have had.
         sent_count: chunks sent, repetitions included.
@@ -257,37 +280,35 @@ class Sender:
     def __init__(
         self,
         offer: Offer,
-        bundle: bytes,
+        data: bytes,
         timeout_us: int = 2_000_000,
         max_attempts: int = 5,
         outcome_timeout_us: int = 60_000_000,
-        wanted_digest: bytes = NO_DIGEST,
     ) -> None:
-        """Prepare to send ``bundle``.
+        """Prepare to send ``data``.
 
         Args:
             offer: its size, digest and chunk size.
-            bundle: the whole file.
+            data: the whole file.
             timeout_us: silence before the board is asked again; longer than the line needs to
                 drain what the port buffers.
             max_attempts: questions without progress before the transfer fails.
-            outcome_timeout_us: from the last chunk to the board's verdict.
-            wanted_digest: of what the board then runs; by default of what is sent. A delta makes
-                another file.
+            outcome_timeout_us: from the last chunk to the board's verdict, its trial included;
+                silence does not matter then, for a board may restart during its trial.
         """
-        if len(bundle) != offer.size_bytes:
-            raise ValueError(f"a bundle of {len(bundle)} bytes offered as {offer.size_bytes}")
+        if len(data) != offer.size_bytes:
+            raise ValueError(f"{len(data)} bytes offered as {offer.size_bytes}")
         self.offer = offer
         self.is_done = False
         self.phase = IDLE
         self.received_count = 0
         self.sent_count = 0
-        self._bundle = bundle
+        self._data = data
         self._timeout_us = timeout_us
         self._max_attempts = max_attempts
         self._outcome_timeout_us = outcome_timeout_us
-        self._wanted_digest = offer.digest if wanted_digest == NO_DIGEST else wanted_digest
         self._attempts = 0
+        self._busy: "Status | None" = None  # why the board does not take the offer now
         self._active_at_us: "int | None" = None  # when either side last spoke; None: offer now
         self._complete_at_us: "int | None" = None
         self._queue: "list[int]" = []
@@ -317,11 +338,11 @@ class Sender:
         self._active_at_us = now_us
         if self._queue:
             return self._chunk(self._queue.pop(0))
-        if self._attempts == self._max_attempts:
-            raise self._timeout()
-        self._attempts += 1
         if self.phase in _DECIDING:
             return Query()
+        if self._attempts == self._max_attempts:
+            raise _refusal(self._busy) if self._busy else self._timeout()
+        self._attempts += 1
         self._orders.clear()  # whatever was in flight is lost
         self._first_chunk = 0
         return self.offer
@@ -345,7 +366,7 @@ class Sender:
         self.sent_count += 1
         self._orders[index] = self.sent_count
         start = index * self.offer.chunk_bytes
-        data = self._bundle[start : start + self.offer.chunk_size(index)]
+        data = self._data[start : start + self.offer.chunk_size(index)]
         return Chunk(index, self.offer.digest_prefix, data)
 
     def _on_want(self, want: Want, now_us: int) -> None:
@@ -357,6 +378,7 @@ class Sender:
             self.received_count = received_count
             self._attempts = 0
         self.phase = RECEIVING
+        self._busy = None
         self._active_at_us = now_us
         self._first_chunk = want.first_chunk
         stop = want.first_chunk + want.bit_count
@@ -370,13 +392,16 @@ class Sender:
         ]
 
     def _on_status(self, status: Status, now_us: int) -> None:
-        if status.active_digest == self._wanted_digest:
+        if status.active_digest == self.offer.bundle_digest:
             self.phase = CONFIRMED
             self.is_done = True
         elif status.code == WRONG_PHASE:
             self._offer_again()
+        elif status.code == BUSY:  # it may be free before the attempts are used up
+            self._busy = status
+            self._active_at_us = now_us
         elif status.code != OK or status.phase == ROLLED_BACK:
-            raise TransferRefusedError(status.code, code_name(status.code), status.text)
+            raise _refusal(status)
         elif status.phase in _DECIDING:
             self.phase = status.phase
             self.received_count = self.offer.chunk_count
@@ -395,3 +420,7 @@ class Sender:
 
     def _timeout(self) -> TransferTimeoutError:
         return TransferTimeoutError(self._attempts, self.received_count, self.offer.chunk_count)
+
+
+def _refusal(status: Status) -> TransferRefusedError:
+    return TransferRefusedError(status.code, code_name(status.code), status.text)

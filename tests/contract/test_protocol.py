@@ -21,7 +21,7 @@ KINDS: tuple[type[messages.Message], ...] = (
     messages.Status,
 )
 by_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.NAME for kind in KINDS])
-SYMBOLS = {"u8": "B", "u16": "H", "u32": "I", "i64": "q"}
+SYMBOLS = {"u8": "B", "u16": "H", "u32": "I", "u64": "Q", "i64": "q"}
 
 
 def rows_of(title: str) -> list[dict[str, str]]:
@@ -126,8 +126,12 @@ def test_the_frame_of_the_example_is_the_payload_of_the_example() -> None:
 
 def test_the_limits_are_those_of_the_code() -> None:
     for row in rows_of("Limits"):
-        module = frame if hasattr(frame, row["Name"]) else messages
-        assert int(row["Value"]) == getattr(module, row["Name"]), row["Name"]
+        (value,) = {
+            getattr(module, row["Name"])
+            for module in (frame, messages, transfer)
+            if hasattr(module, row["Name"])
+        }
+        assert int(row["Value"]) == value, row["Name"]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +148,18 @@ def test_a_table_of_numbers_is_that_of_the_code(
 
     assert listed == list(enumerate(names))
     assert all(getattr(messages, name) == value for value, name in listed)
+
+
+def test_the_topics_are_those_of_the_code() -> None:
+    topics = {row["Topic"]: row for row in rows_of("MQTT")}
+    kinds = {kind.NAME: kind for kind in KINDS}
+    senders = {row["Message"]: row["From"] for row in rows_of("Messages")}
+
+    assert topics.pop("state")["Retained"] == "yes"
+    assert len(topics) == 5
+    for topic, row in topics.items():
+        assert messages.level_of(kinds[row["Payload"]].TYPE) == topic
+        assert row["From"] == senders[row["Payload"]]
 
 
 def test_the_picture_of_the_phases_is_the_table_of_moves() -> None:

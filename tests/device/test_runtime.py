@@ -137,7 +137,7 @@ class Host:
 
     def push(self, data: bytes) -> Status:
         """Send a bundle chunk by chunk and return what the board says at the end."""
-        offer = Offer(512, len(data), hashlib.sha256(data).digest())
+        offer = Offer(512, len(data), *[hashlib.sha256(data).digest()] * 2)
         answers = self.ask(offer)
         end = time.monotonic() + TIMEOUT_S
         while True:

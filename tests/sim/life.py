@@ -59,6 +59,11 @@ class Update:
     made: bytes
     is_healthy: bool = True
 
+    @property
+    def base_digest(self) -> bytes:
+        """What the file applies to, if it is a delta."""
+        return NO_DIGEST if self.sent == self.made else digest(OLD)
+
 
 WHOLE = Update(NEW, NEW)
 DELTA = Update(delta_of(OLD, NEW), NEW)
@@ -86,11 +91,16 @@ class Life:
         self._label(storage, "start")
         sent = self.update.sent
         sender = Sender(
-            Offer(CHUNK_BYTES, len(sent), digest(sent)),
+            Offer(
+                CHUNK_BYTES,
+                len(sent),
+                digest(sent),
+                digest(self.update.made),
+                self.update.base_digest,
+            ),
             sent,
             timeout_us=_TIMEOUT_US,
             outcome_timeout_us=_OUTCOME_TIMEOUT_US,
-            wanted_digest=digest(self.update.made),
         )
         while not sender.is_done and (board.phase != "TRIAL" or board.agent.is_busy):
             self._exchange(board, sender, storage)
@@ -170,7 +180,9 @@ def check(disk: SimStorage, life: Life, *, is_over: bool = False) -> str:
     _check_digests(disk)
 
     if is_over and life.update.is_healthy:
-        board.take(life.update.sent, wanted=new, chunk_bytes=CHUNK_BYTES)
+        board.take(
+            life.update.sent, made=new, base=life.update.base_digest, chunk_bytes=CHUNK_BYTES
+        )
     board.settle()
     record = board.slots.record()
     outcome = {old: "old", new: "new"}[record.active]

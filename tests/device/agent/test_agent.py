@@ -447,7 +447,7 @@ def test_a_board_without_a_bundle_says_how_to_get_one() -> None:
 def test_a_delta_to_what_runs_makes_the_whole_bundle(board: Board) -> None:
     delta = delta_of(OLD, NEW)
 
-    board.take(delta, wanted=digest(NEW))
+    board.take(delta, made=digest(NEW), base=digest(OLD))
 
     assert len(delta) < len(NEW)
     assert board.runs == digest(NEW).hex()
@@ -472,7 +472,7 @@ def test_a_damaged_patch_is_refused_and_the_whole_bundle_is_welcome(
     board: Board, decile: int, size_bytes: int
 ) -> None:
     with pytest.raises(TransferRefusedError, match=r"BAD_BUNDLE|WRONG_BASE"):
-        board.take(damaged_delta(decile / 10, size_bytes), wanted=digest(NEW))
+        board.take(damaged_delta(decile / 10, size_bytes), made=digest(NEW), base=digest(OLD))
 
     assert board.runs == digest(OLD).hex()
     assert board.slots.storage.names("slots") == [
@@ -496,10 +496,31 @@ def test_a_delta_that_cannot_be_applied_is_refused(
     board: Board, delta: bytes, code: str, reason: str
 ) -> None:
     with pytest.raises(TransferRefusedError, match=reason) as refused:
-        board.take(delta, wanted=digest(NEW))
+        board.take(delta, made=digest(NEW), base=digest(OLD))
 
     assert refused.value.code_name == code
     board.take(NEW)
+
+
+def test_a_delta_that_is_offered_for_another_base_is_refused_at_once(board: Board) -> None:
+    with pytest.raises(TransferRefusedError, match=r"WRONG_BASE.*for another bundle"):
+        board.take(delta_of(NEW, OLD), made=digest(OLD)[::-1], base=digest(NEW))
+
+    assert "incoming" not in board.slots.storage.names("slots")
+
+
+def test_a_status_tells_trial_and_counter(board: Board) -> None:
+    data = special(TRIAL)
+    push_until_trial(board, data)
+    board.desk.replies.clear()
+
+    board.agent.receive(messages.Query().encode(), board.desk)
+
+    (payload,) = board.desk.replies
+    status = messages.decode(payload)
+    assert isinstance(status, messages.Status)
+    assert (status.phase, status.sequence) == (messages.TRIAL, 1)
+    assert (status.active_digest, status.trial_digest) == (digest(OLD), digest(data))
 
 
 def test_a_delta_that_takes_more_memory_than_there_is_is_refused(storage: SimStorage) -> None:
@@ -507,14 +528,14 @@ def test_a_delta_that_takes_more_memory_than_there_is_is_refused(storage: SimSto
     board = Board(storage, facts=small)
 
     with pytest.raises(TransferRefusedError, match=r"WRONG_BOARD.*it needs RAM"):
-        board.take(delta_of(OLD, NEW), wanted=digest(NEW))
+        board.take(delta_of(OLD, NEW), made=digest(NEW), base=digest(OLD))
 
 
 def test_a_delta_whose_result_finds_no_room_is_refused_by_its_head(storage: SimStorage) -> None:
     board = Board(storage, budget_bytes=len(OLD) + len(NEW) + 100)
 
     with pytest.raises(TransferRefusedError, match="NO_SPACE"):
-        board.take(delta_of(OLD, NEW), wanted=digest(NEW))
+        board.take(delta_of(OLD, NEW), made=digest(NEW), base=digest(OLD))
 
 
 def test_what_is_no_message_is_counted_and_not_answered(board: Board) -> None:

@@ -10,6 +10,7 @@ from device.core import messages
 from device.core.errors import MessageError
 from device.core.frame import MAX_PAYLOAD
 from device.core.messages import (
+    NO_DIGEST,
     Chunk,
     Message,
     Offer,
@@ -52,18 +53,27 @@ def statuses(draw: st.DrawFn) -> Status:
     text = bounded_text(draw(st.text(LETTERS, max_size=300)))
     phase = draw(st.integers(0, len(messages.PHASE_NAMES) - 1))
     code = draw(st.integers(0, 0xFFFF))
-    return Status(phase, code, draw(u32), draw(digests), draw(prefixes), text)
+    sequence = draw(st.integers(0, messages.MAX_SEQUENCE))
+    return Status(
+        phase, code, draw(u32), sequence, draw(digests), draw(digests), draw(prefixes), text
+    )
+
+
+@st.composite
+def offers(draw: st.DrawFn) -> Offer:
+    chunk_bytes = draw(st.integers(messages.MIN_CHUNK, messages.MAX_CHUNK))
+    digest, bundle_digest, base_digest = draw(
+        st.lists(digests, min_size=3, max_size=3, unique=True)
+    )
+    if base_digest == NO_DIGEST or draw(st.booleans()):
+        return Offer(chunk_bytes, draw(st.integers(1, 0xFFFFFFFF)), digest, digest)
+    return Offer(chunk_bytes, draw(st.integers(1, 0xFFFFFFFF)), digest, bundle_digest, base_digest)
 
 
 any_message = st.one_of(
     samples(),
     st.builds(Segment, st.integers(0, 0xFFFF)),
-    st.builds(
-        Offer,
-        st.integers(messages.MIN_CHUNK, messages.MAX_CHUNK),
-        st.integers(1, 0xFFFFFFFF),
-        digests,
-    ),
+    offers(),
     wants(),
     st.builds(Chunk, u32, prefixes, st.binary(min_size=1, max_size=messages.MAX_CHUNK)),
     st.just(Query()),
@@ -117,7 +127,7 @@ def test_a_message_cut_short_or_made_longer_is_refused(
     ("payload", "offset"),
     [
         (Segment(7).encode(), 1),
-        (Offer(64, 100, DIGEST).encode(), 1),
+        (Offer(64, 100, DIGEST, DIGEST).encode(), 1),
         (Want(0, 3, DIGEST[:8], b"\7").encode(), 1),
         (Chunk(0, DIGEST[:8], b"x").encode(), 1),
         (Query().encode(), 1),
@@ -190,7 +200,7 @@ def test_a_want_with_bits_beyond_its_count_is_refused() -> None:
 
 
 def test_an_offer_knows_its_chunks() -> None:
-    offer = Offer(100, 201, DIGEST)
+    offer = Offer(100, 201, DIGEST, DIGEST)
 
     assert offer.chunk_count == 3
     assert [offer.chunk_size(index) for index in range(3)] == [100, 100, 1]
@@ -199,13 +209,13 @@ def test_an_offer_knows_its_chunks() -> None:
 @pytest.mark.parametrize(("chunk_bytes", "size_bytes"), [(63, 1), (1009, 1), (64, 0)])
 def test_an_offer_out_of_bounds_is_refused(chunk_bytes: int, size_bytes: int) -> None:
     with pytest.raises(MessageError, match=r"not in") as caught:
-        Offer(chunk_bytes, size_bytes, DIGEST)
+        Offer(chunk_bytes, size_bytes, DIGEST, DIGEST)
 
     assert caught.value.name == "OFFER"
 
 
 def test_a_status_with_text_that_is_not_utf8_is_refused() -> None:
-    payload = Status(0, 0, 0, DIGEST, DIGEST[:8], "é").encode()
+    payload = Status(0, 0, 0, 0, DIGEST, DIGEST, DIGEST[:8], "é").encode()
 
     with pytest.raises(MessageError, match="UTF-8"):
         decode(payload[:-2] + b"\xc3\xc3")
@@ -223,3 +233,20 @@ def test_a_reason_is_cut_between_characters(text: str) -> None:
     assert len(cut.encode()) <= messages.MAX_TEXT
     assert text.startswith(cut)
     assert len(text.encode()) <= messages.MAX_TEXT or len(cut.encode()) > messages.MAX_TEXT - 4
+
+
+@pytest.mark.parametrize(
+    ("bundle_digest", "base_digest"),
+    [(DIGEST[::-1], NO_DIGEST), (DIGEST, DIGEST[::-1])],
+    ids=["a whole file that makes another bundle", "a delta that makes itself"],
+)
+def test_an_offer_whose_digests_contradict_one_another_is_refused(
+    bundle_digest: bytes, base_digest: bytes
+) -> None:
+    with pytest.raises(MessageError, match="disagree"):
+        Offer(64, 100, DIGEST, bundle_digest, base_digest)
+
+
+def test_the_topic_of_a_message_is_its_name() -> None:
+    assert messages.level_of(Query().encode()[0]) == "upd/query"
+    assert messages.level_of(0xFF) == "upd/unknown"
