@@ -17,6 +17,9 @@ SOURCE_KINDS: Final = ("serial", "replay")
 PREPROCESS_KINDS: Final = ("range", "standardise")
 ENGINE_KINDS: Final = ("litert",)
 SINK_KINDS: Final = ("file", "mqtt")
+MQTT_VERSIONS: Final = ("3.1.1", "5")
+MQTT_PORT: Final = 1883
+TLS_PORT: Final = 8883  # both as registered with IANA
 _LEAST_STD: Final = 2.0**-126  # float32's smallest normal number
 
 
@@ -113,12 +116,29 @@ class PortConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """How the broker is trusted and what it is shown: files; relative to the board's folder.
+
+    Attributes:
+        ca: certificates that may have signed the broker's; empty: the system's.
+        certificate: the client's own; empty: none.
+        key: its private key; empty: it is in the certificate's file.
+    """
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BrokerConfig:
-    """The board's MQTT broker."""
+    """The board's MQTT broker; ``is_version_5`` speaks MQTT 5, else 3.1.1."""
 
     host: str
     port: int
     root: str
+    is_version_5: bool = False
+    tls: TlsConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,23 +206,38 @@ def parse_device(text: str, /, *, where: str = "device.toml") -> DeviceConfig:
     for name, table in top.named_tables("port").items():
         ports[name] = PortConfig(table.string("device"), table.integer("baud", 115_200, low=50))
         table.finish()
-    broker = None
-    mqtt = top.table("mqtt")
-    host = mqtt.string("host", "")
-    if host:
-        port = mqtt.integer("port", 1883, low=1, high=65_535)
-        broker = BrokerConfig(host, port, _topic(mqtt, "root", "ferrule"))
-    mqtt.finish()
     device = DeviceConfig(
         _topic_level(top, "id"),
         _topic_level(top, "site", "default"),
         ports,
-        broker,
+        _broker(top.table("mqtt")),
         _hardware(top.table("hardware")),
         _update(top.table("update")),
     )
     top.finish()
     return device
+
+
+def _broker(table: Table) -> BrokerConfig | None:
+    host = table.string("host", "")
+    if not host:
+        table.finish()
+        return None
+    tls = None
+    if table.boolean("tls", False):
+        tls = TlsConfig(
+            table.string("ca", ""), table.string("certificate", ""), table.string("key", "")
+        )
+    port = TLS_PORT if tls else MQTT_PORT
+    broker = BrokerConfig(
+        host,
+        table.integer("port", port, low=1, high=65_535),
+        _topic(table, "root", "ferrule"),
+        table.choice("protocol", MQTT_VERSIONS, MQTT_VERSIONS[0]) == "5",
+        tls,
+    )
+    table.finish()
+    return broker
 
 
 def _hardware(table: Table) -> HardwareConfig:

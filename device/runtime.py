@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Final
 
 from device.agent.agent import Agent
+from device.agent.mqtt_link import MqttLink
 from device.clock import Clock
 from device.config import DeviceConfig, parse_device
 from device.facts import read_facts
+from device.mqtt import Connection
 from device.stages import DEVICE_FILE, Opener, Stages
 from device.status import StatusFile
 from device.store.slots import Slots
@@ -37,19 +39,40 @@ def run(root: Path, clock: Clock, *, is_stopped: Callable[[], bool]) -> None:
         most_starts=device.update.most_starts,
     )
     agent = Agent(slots, read_facts(device), clock)
-    opener = Opener(device, storage, clock)
     status = StatusFile(storage)
     with ExitStack() as stack:
+        connection = _connect(device, root)
+        link = None
+        if connection is not None:
+            link = MqttLink(connection)
+            connection.start()
+            stack.callback(connection.close)
+        opener = Opener(device, storage, clock, connection)
         stack.callback(agent.close)
         stages = agent.boot(lambda model: Stages(model, opener, on_message=agent.receive))
         stack.callback(stages.close)
         pipeline = stages.pipeline
         while not is_stopped() and not pipeline.is_exhausted:
             pipeline.step(wait_s=0.0 if agent.is_busy else _WAIT_S)
+            if link is not None:
+                for payload in link.read():
+                    agent.receive(payload, link)
             agent.work(stages.take_over, pipeline.current)
             status.write_if_due(pipeline, agent.describe(pipeline.current), clock.monotonic_ns())
         pipeline.flush()
         status.write(pipeline, agent.describe(pipeline.current), state="stopped")
+
+
+def _connect(device: DeviceConfig, root: Path) -> Connection | None:
+    if device.broker is None:
+        return None
+    return Connection(
+        device.broker,
+        site=device.site,
+        device=device.id,
+        folder=root,
+        client_id=f"ferrule-{device.id}",
+    )
 
 
 def read_device(root: Path, /) -> DeviceConfig:

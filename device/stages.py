@@ -12,6 +12,7 @@ from typing import Final
 
 from device.clock import Clock
 from device.config import DeviceConfig, Flow, PortConfig, SinkConfig, SourceConfig
+from device.mqtt import Connection
 from device.pipeline import Model, Pipeline
 from device.port import SerialPort
 from device.sinks.file import FileSink
@@ -29,7 +30,14 @@ DEVICE_FILE: Final = "device.toml"
 class Opener:
     """Opens what flows ask for on this board."""
 
-    def __init__(self, device: DeviceConfig, storage: Storage, clock: Clock) -> None:
+    def __init__(
+        self,
+        device: DeviceConfig,
+        storage: Storage,
+        clock: Clock,
+        connection: Connection | None,
+    ) -> None:
+        self._connection = connection
         self._device = device
         self._storage = storage
         self.clock: Final = clock
@@ -54,12 +62,11 @@ class Opener:
         """
         if config.kind == "file":
             return FileSink(self._storage, config.path, max_bytes=config.max_bytes)
-        device = self._device
-        if device.broker is None:
+        if self._connection is None:
             raise ConfigError(
                 DEVICE_FILE, "the flow wants an MQTT sink, the board has no broker; add [mqtt] host"
             )
-        return MqttSink(device.broker, site=device.site, device=device.id, flow=flow.name)
+        return MqttSink(self._connection, flow=flow.name)
 
     def _port(self, name: str) -> PortConfig:
         port = self._device.ports.get(name)

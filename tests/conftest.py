@@ -10,12 +10,14 @@ import tempfile
 import time
 import tty
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
 from hypothesis import settings
 
+from tests.certificates import Authority
 from tests.clock import ManualClock
 
 # A slow machine is no failure; a failing example says how to run it again.
@@ -69,16 +71,17 @@ class Line:
 
 
 class Broker:
-    """A mosquitto process on a loopback port; retained messages outlive it."""
+    """A mosquitto process on a loopback port; retained messages and sessions outlive it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: str = "allow_anonymous true\n") -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port: int = free.getsockname()[1]
+        self.folder = folder
         self._config = folder / "mosquitto.conf"
         self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_interval 1\nuser root\n",
+            f"listener {self.port} 127.0.0.1\npersistence true\n"
+            f"persistence_location {folder}/\nautosave_interval 1\nuser root\n{settings}",
             encoding="ascii",
         )
         self._log = folder / "mosquitto.log"
@@ -107,6 +110,10 @@ class Broker:
             self._process.wait(_BROKER_TIMEOUT_S)
             self._process = None
 
+    def forget(self) -> None:
+        """Lose what it kept; only while it is stopped."""
+        (self.folder / "mosquitto.db").unlink(missing_ok=True)
+
 
 @pytest.fixture
 def clock() -> ManualClock:
@@ -120,12 +127,62 @@ def line(tmp_path: Path) -> Iterator[Line]:
     line.unplug()
 
 
-@pytest.fixture
-def broker() -> Iterator[Broker]:
+_TLS_SETTINGS: Final = """cafile {folder}/ca.pem
+certfile {folder}/broker.pem
+keyfile {folder}/broker.key
+require_certificate true
+use_identity_as_username true
+allow_anonymous false
+acl_file {folder}/acl
+"""
+# What docs/PROTOCOL.md says that each side needs, and no more.
+_ACCESS_RULES: Final = """user press-7
+topic write plant/v1/hall/press-7/state
+topic write plant/v1/hall/press-7/result/#
+topic write plant/v1/hall/press-7/upd/want
+topic write plant/v1/hall/press-7/upd/status
+topic read plant/v1/hall/press-7/upd/#
+
+user host
+topic read plant/#
+topic write plant/v1/hall/press-7/upd/offer
+topic write plant/v1/hall/press-7/upd/chunk
+topic write plant/v1/hall/press-7/upd/query
+"""
+
+
+@contextmanager
+def _running(folder: Path, settings: str = "allow_anonymous true\n") -> Iterator[Broker]:
     if shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin") is None:
         pytest.fail("mosquitto is not installed; run .ci/test-tools, as make test does")
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Broker(Path(folder))
-        broker.start()
+    broker = Broker(folder, settings)
+    broker.start()
+    try:
         yield broker
+    finally:
         broker.stop()
+
+
+@pytest.fixture
+def broker() -> Iterator[Broker]:
+    with tempfile.TemporaryDirectory() as folder, _running(Path(folder)) as broker:
+        yield broker
+
+
+@pytest.fixture
+def secure_broker() -> Iterator[Broker]:
+    """A broker that wants client certificates: of ``press-7`` or ``host``, and lets them do little.
+
+    Its folder holds ca.pem, and .pem and .key of both; below strangers/ are those of another CA.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        strangers = folder / "strangers"
+        strangers.mkdir()
+        authority = Authority(folder)
+        for client in ("broker", "press-7", "host"):
+            authority.issue(client)
+        Authority(strangers).issue("stranger")
+        (folder / "acl").write_text(_ACCESS_RULES, encoding="ascii")
+        with _running(folder, _TLS_SETTINGS.format(folder=folder)) as broker:
+            yield broker

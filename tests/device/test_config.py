@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device.aligner import AlignerConfigError
-from device.config import Flow, PortConfig, parse_device, parse_flow
+from device.config import (
+    BrokerConfig,
+    Flow,
+    PortConfig,
+    TlsConfig,
+    parse_device,
+    parse_flow,
+)
 from device.pipeline import build_aligner
 from device.toml import ConfigError
 from tests.flows import flow_text
@@ -209,6 +216,38 @@ def test_a_board_is_read_as_written() -> None:
         1883,
         "ferrule",
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ("tls = true", BrokerConfig("broker.example", 8883, "ferrule", tls=TlsConfig())),
+        (
+            'port = 99\nprotocol = "5"\ntls = true\nca = "a"\ncertificate = "c"\nkey = "k"',
+            BrokerConfig("broker.example", 99, "ferrule", True, TlsConfig("a", "c", "k")),
+        ),
+        ('root = "a/b"', BrokerConfig("broker.example", 1883, "a/b")),
+    ],
+)
+def test_a_broker_is_spoken_to_as_the_board_says(keys: str, expected: BrokerConfig) -> None:
+    text = f'schema = 1\nid = "x"\n[mqtt]\nhost = "broker.example"\n{keys}\n'
+
+    assert parse_device(text).broker == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "reason"),
+    [
+        ('host = "b"\nca = "ca.pem"', "unknown key 'ca'"),
+        ("port = 1883", "unknown key 'port'"),
+        ('host = "b"\nprotocol = "4"', "protocol = '4' is unknown"),
+        ('host = "b"\ntls = "yes"', "tls is a string, it must be true or false"),
+    ],
+    ids=["certificates without TLS", "a port without a host", "a version nobody speaks", "a word"],
+)
+def test_a_broker_that_is_half_described_is_refused(keys: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        parse_device(f'schema = 1\nid = "x"\n[mqtt]\n{keys}\n')
 
 
 def test_a_board_needs_no_port_and_no_broker() -> None:
