@@ -9,6 +9,7 @@ from device.port import PortError, PortLostError, PortStuckError, SerialPort
 from device.sources.events import Event
 from device.sources.frames import StreamFrames
 
+_END_OF_TEXT: Final = b"\0"  # what a console wrote before costs no frame
 _REOPEN_NS: Final = 1_000_000_000
 
 
@@ -79,7 +80,7 @@ class SerialSource:
             self._replies_lost += 1
             return
         try:
-            self._port.write(frame.encode(payload))
+            self._port.write(_END_OF_TEXT + frame.encode(payload))
         except PortStuckError:
             self._replies_lost += 1  # its reader is gone; the samples may go on
         except PortLostError:

@@ -7,6 +7,7 @@ from typing import Annotated, Final, Self
 from device.toml import ConfigError, hint
 from toolkit.board.errors import UnknownOsError
 from toolkit.board.facts import (
+    BAUD,
     Accelerator,
     Cpu,
     Flash,
@@ -143,6 +144,12 @@ class Board:
     def arena_bytes(self) -> int | None:
         """The largest tensor arena, one block; None where no arena is asked for at once."""
         return None if self.limits.arena_kib is None else self.limits.arena_kib * _KIB
+
+    @property
+    def update_baud(self) -> int:
+        """Bits per second of the line for updates, or else of the first one there is."""
+        lines = sorted(self.serial.values(), key=lambda line: line.role != "update")
+        return lines[0].baud if lines else BAUD
 
     def os_profile(self, name: str | None = None, /) -> OsProfile:
         """Return the system of this name, or the one that is meant when none is named.

@@ -6,7 +6,7 @@ that nothing about the format is written twice. A fact that is not known is None
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from toolkit.board.fields import (
     Digest,
@@ -23,6 +23,7 @@ Arch = Literal[
     "aarch64", "armv7l", "x86_64", "armv6m", "armv7m", "armv7em", "armv8m", "riscv32", "xtensa",
     "host",
 ]  # fmt: skip
+BAUD: Final = 115_200
 Kind = Literal["linux", "micropython", "virtual"]
 Precision = Literal["fp32", "fp16", "int8", "int16x8"]
 
@@ -133,7 +134,7 @@ class Serial:
 
     role: Annotated[Literal["linux-console", "micropython-repl", "update"], "who answers"]
     device_hint: Annotated[str | None, "where it comes out"] = None
-    baud: Annotated[int, Whole(300, 20_000_000), "bits per second"] = 115_200
+    baud: Annotated[int, Whole(300, 20_000_000), "bits per second"] = BAUD
     line_ending: Annotated[Literal["\n", "\r", "\r\n"], "what ends a line sent to it"] = "\n"
     prompt: Annotated[Pattern | None, "what it shows when it waits for a command"] = None
     boot_marker: Annotated[Pattern | None, "what it prints early at every start"] = None

@@ -74,16 +74,18 @@ class Output:
             yield lambda line: status.update(line)
 
     @contextmanager
-    def bar(self, title: str) -> Iterator[Callable[[int, int], None]]:
-        """Yield a function that takes what is done and what there is: a bar on a terminal."""
+    def bar(self, title: str) -> Iterator[Callable[[int, int, str], None]]:
+        """Yield a function that takes done, all and a word: a bar on a terminal."""
         if self.is_quiet or not sys.stderr.isatty():
-            yield lambda _done, _all: None
+            yield lambda _done, _all, _word: None
             return
         from rich.progress import Progress
 
         with Progress(console=self._console(sys.stderr)) as progress:
             task = progress.add_task(title, total=None)
-            yield lambda done, everything: progress.update(task, completed=done, total=everything)
+            yield lambda done, everything, word: progress.update(
+                task, completed=done, total=everything, description=f"{title}: {word}"
+            )
 
     def error(self, error: Exception) -> None:
         """Report an error: a line to people, and an object to programs."""

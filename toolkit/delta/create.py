@@ -52,8 +52,21 @@ class Patch:
     full_bytes: int
 
 
-def create(old: bytes, new: bytes, /) -> Patch:
+def create(
+    old: bytes,
+    new: bytes,
+    /,
+    *,
+    old_blocks: Sequence[Block] | None = None,
+    new_blocks: Sequence[Block] | None = None,
+) -> Patch:
     """Return the smallest patch that makes ``new`` out of ``old``.
+
+    Args:
+        old: what is there.
+        new: what is wanted.
+        old_blocks: its arrays of numbers; absent: what ``read_blocks`` finds.
+        new_blocks: likewise.
 
     Raises:
         FileTooLargeError: a file is larger than patches reach.
@@ -61,8 +74,12 @@ def create(old: bytes, new: bytes, /) -> Patch:
     for what, content in (("the old file", old), ("the new file", new)):
         if len(content) > MAX_FILE_BYTES:
             raise FileTooLargeError(what, len(content))
-    old_blocks, new_blocks = read_blocks(old), read_blocks(new)
-    pairs = match(old, new, old_blocks, new_blocks)
+    pairs = match(
+        old,
+        new,
+        read_blocks(old) if old_blocks is None else old_blocks,
+        read_blocks(new) if new_blocks is None else new_blocks,
+    )
     whole, _ = _encode(b"", new, [Pair(pair.new, None) for pair in pairs])
     patch, regions = _encode(old, new, pairs)
     is_whole = len(whole) < len(patch)

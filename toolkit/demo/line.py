@@ -61,7 +61,7 @@ class Line:
         self._decoder = FrameDecoder()
         self._lock = threading.Lock()
 
-    def send(self, payload: bytes, /) -> None:
+    def send(self, payload: bytes, /) -> int:
         """Send one message.
 
         Raises:
@@ -71,6 +71,7 @@ class Line:
         with self._lock:
             self.sent.append(Sent(data, time.monotonic_ns()))
             self._write(data)
+        return len(data)
 
     def receive(self, timeout_s: float, /) -> list[bytes]:
         """Return the messages that came, after at most ``timeout_s``."""

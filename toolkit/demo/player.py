@@ -30,7 +30,7 @@ Int64Array = npt.NDArray[np.int64]
 class Wire(Protocol):
     """What messages are sent on."""
 
-    def send(self, payload: bytes, /) -> None:
+    def send(self, payload: bytes, /) -> object:
         """Send one message."""
 
 

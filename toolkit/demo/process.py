@@ -13,6 +13,7 @@ from device.store.storage import Storage
 from toolkit.demo.flow import PORT, RESULTS
 from toolkit.errors import ToolkitError
 
+DEMO: Final = 'id = "demo"\n'
 _STOP_TIMEOUT_S: Final = 10.0
 
 
@@ -28,7 +29,16 @@ class BoardDiedError(ToolkitError, RuntimeError):
 class BoardProcess:
     """A board below ``root``, from installation to its end."""
 
-    def __init__(self, root: Path, *, device: str, bundle: bytes, key: bytes) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        device: str,
+        bundle: bytes,
+        key: bytes,
+        identity: str = DEMO,
+        settings: str = "",
+    ) -> None:
         """Prepare the root: the board's own configuration and its first bundle.
 
         Args:
@@ -36,11 +46,14 @@ class BoardProcess:
             device: the port its serial line ends at.
             bundle: what it runs first.
             key: the public key that it trusts.
+            identity: the top of its ``device.toml``.
+            settings: the tables that follow there.
         """
         storage = Storage(root)
         root.mkdir(parents=True, exist_ok=True)
         (root / "device.toml").write_text(
-            f'schema = 1\nid = "demo"\n\n[port.{PORT}]\ndevice = "{device}"\n', encoding="utf-8"
+            f'schema = 1\n{identity}\n[port.{PORT}]\ndevice = "{device}"\n{settings}',
+            encoding="utf-8",
         )
         slots = Slots(storage)
         slots.keys.add(key)

@@ -7,8 +7,8 @@ import pytest
 
 from device.exit_code import ExitCode
 from device.port import SerialPort
-from tests.flows import flow_text
-from tests.toolkit.push.board import bundle, running
+from tests.conftest import Broker, Line
+from tests.toolkit.push.board import FLOW, bundle, running
 from tests.toolkit.push.cable import laid
 from toolkit.cli.main import main
 
@@ -35,7 +35,7 @@ def test_push_tells_people_and_programs_what_the_board_runs(tmp_path: Path, file
 
     assert (first.returncode, first.stderr) == (ExitCode.OK, "")
     assert first.stdout.startswith("the board runs ")
-    assert first.stdout.count("\n") == 1
+    assert f"the whole bundle has {len(NEW):,} bytes, as .xz" in first.stdout
     assert (second.returncode, second.stderr) == (ExitCode.OK, "")
     outcome = json.loads(second.stdout)
     assert outcome["digest"] in first.stdout
@@ -46,7 +46,7 @@ def test_push_tells_people_and_programs_what_the_board_runs(tmp_path: Path, file
 def test_a_refusal_is_one_line_with_the_boards_reason(
     tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file.write_bytes(bundle(version="2", flow=flow_text()))  # another source
+    file.write_bytes(bundle(version="2", flow=FLOW.replace("hop =", "hops =")))
     with laid() as cable, running(tmp_path / "board", cable.board, bundle()):
         code = main(["push", str(file), "--serial", cable.host, "--json"])
 
@@ -128,3 +128,42 @@ def test_a_bit_rate_that_cannot_be_is_a_usage_error(
 
     assert ended.value.code == ExitCode.USAGE
     assert baud in capsys.readouterr().err
+
+
+def test_push_over_mqtt(
+    tmp_path: Path, file: Path, broker: Broker, line: Line, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = f'\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n'
+    url = f"mqtt://127.0.0.1:{broker.port}"
+    with running(tmp_path / "board", str(line.path), bundle(), settings):
+        code = main(["push", str(file), "--mqtt", url, "--device", "demo", "--protocol", "5"])
+
+    assert code == ExitCode.OK
+    assert capsys.readouterr().out.startswith("the board runs ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "one of the arguments --serial --mqtt is required"),
+        (["--serial", "x", "--mqtt", "mqtt://b"], "not allowed with"),
+        (["--mqtt", "mqtt://b"], "--mqtt needs --device"),
+    ],
+)
+def test_a_link_that_is_not_said_is_a_usage_error(
+    words: list[str], message: str, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["push", str(file), *words])
+
+    assert ended.value.code == ExitCode.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_a_board_that_nobody_knows_is_named_before_the_port_is_opened(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["push", str(file), "--serial", "/dev/no-such-port", "--board", "raspbery-4b"])
+
+    assert code == ExitCode.NOT_FOUND
+    assert "raspberrypi-4b" in capsys.readouterr().err

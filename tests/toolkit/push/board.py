@@ -9,7 +9,7 @@ from device.clock import ScaledClock
 from device.status import read_status
 from tests.flows import flow_text, model_bytes
 from tests.keys import KEY, signed
-from toolkit.demo.process import BoardProcess
+from toolkit.demo.process import DEMO, BoardProcess
 
 SOURCE = """
 [[source]]
@@ -40,9 +40,13 @@ def bundle(
 
 
 @contextmanager
-def running(root: Path, port: str, first: bytes) -> Iterator[BoardProcess]:
+def running(
+    root: Path, port: str, first: bytes, settings: str = "", *, identity: str = DEMO
+) -> Iterator[BoardProcess]:
     """Run a board until the end of the block; it must then still be alive and end cleanly."""
-    board = BoardProcess(root, device=port, bundle=first, key=KEY.public)
+    board = BoardProcess(
+        root, device=port, bundle=first, key=KEY.public, identity=identity, settings=settings
+    )
     try:
         board.start(ScaledClock(1.0, origin_ns=time.monotonic_ns()))
         wait_until(board.is_ready)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from device.clock import ScaledClock
+from device.config import BrokerConfig
 from device.exit_code import ExitCode
 from device.pipeline import Model
 from device.port import PortAbsentError, PortBusyError, SerialPort
@@ -16,6 +17,7 @@ from device.store.bundle import decode
 from device.store.errors import BundleError
 from device.store.slots import Slots
 from device.store.storage import Storage
+from tests.conftest import Broker
 from tests.keys import TRUSTED, signed
 from tests.toolkit.push.board import FLOW, bundle, running, wait_for_status, wait_until
 from tests.toolkit.push.cable import Cable, EverySeventhFrameLosesAByte, laid
@@ -25,11 +27,12 @@ from toolkit.demo.flow import flow_text as demo_flow_text
 from toolkit.demo.line import Line
 from toolkit.demo.player import Player
 from toolkit.demo.recordings import Recording
+from toolkit.push.link import SerialLink
+from toolkit.push.mqtt import BoardAddress, MqttLink
 from toolkit.push.session import (
     PushOutcome,
     PushRefusedError,
     PushTimeoutError,
-    SerialLink,
     push,
 )
 
@@ -50,7 +53,7 @@ def digest(data: bytes) -> str:
 
 
 def test_the_board_runs_what_was_pushed(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, str]] = []
     with laid() as cable, running(tmp_path, cable.board, OLD):
         port = SerialPort(cable.host, baud=115_200)
         outcome = push(SerialLink(port), NEW, progress=lambda *place: told.append(place))
@@ -61,7 +64,7 @@ def test_the_board_runs_what_was_pushed(tmp_path: Path) -> None:
     assert outcome.bundle_bytes == len(NEW)
     assert outcome.sent_count == outcome.chunk_count == -(-len(NEW) // 1008)
     assert outcome.sent_bytes > len(NEW)
-    assert told[-1] == (outcome.chunk_count, outcome.chunk_count)
+    assert told[-1] == (outcome.chunk_count, outcome.chunk_count, "CONFIRMED")
 
 
 def test_what_runs_already_is_not_sent_again(tmp_path: Path) -> None:
@@ -118,8 +121,7 @@ def test_a_damaged_bundle_is_refused_before_anything_is_sent(damaged: bytes, rea
         (bundle(version="2", flow=FLOW.replace("grid_hz = 10", "grid_hz = -1")), "BAD_FLOW"),
         (signed("press", "2", 2, {"flow.toml": FLOW.encode()}), "BAD_BUNDLE.*no model.tflite"),
     ],
-    ids=["broken model", "model of another shape", "unknown key", "bad grid",
-         "no model"],
+    ids=["broken model", "model of another shape", "unknown key", "bad grid", "no model"],
 )  # fmt: skip
 def test_a_refused_bundle_leaves_the_old_one_running_and_the_next_is_welcome(
     tmp_path: Path, refused: bytes, reason: str
@@ -200,7 +202,10 @@ def test_a_lossy_line_costs_repetitions_and_nothing_else(tmp_path: Path, seed: i
     assert outcome.chunk_count < outcome.sent_count < 2 * outcome.chunk_count
 
 
-def test_samples_that_flow_meanwhile_are_neither_lost_nor_mixed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["serial", "mqtt"])
+def test_samples_that_flow_meanwhile_are_neither_lost_nor_mixed(
+    tmp_path: Path, broker: Broker, way: str
+) -> None:
     random_values = np.random.default_rng(5)
     speed = 20.0
     weights = random_values.normal(size=(128 * 6, 7)).astype(np.float32)
@@ -223,10 +228,17 @@ def test_samples_that_flow_meanwhile_are_neither_lost_nor_mixed(tmp_path: Path) 
         results.extend(board.new_results())
         return len(results) >= count
 
-    with running(tmp_path, line.device, bundles[0]) as board:
+    settings = f'\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n' if way == "mqtt" else ""
+    with running(tmp_path, line.device, bundles[0], settings) as board:
         playing.start()
         wait_until(lambda: has_results(2))
-        outcome = push(line, bundles[1])
+        if way == "serial":
+            outcome = push(line, bundles[1])
+        else:
+            config = BrokerConfig("127.0.0.1", broker.port, "ferrule")
+            link = MqttLink(config, BoardAddress("default", "demo"))
+            outcome = push(link, bundles[1])
+            link.close()
         assert playing.is_alive(), "the recordings are too short for the push"
         playing.join()
         windows = evidence.align_again(line.sent, models[0])
