@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.benchmarks import aligner, calls, machine, models
+from tests.benchmarks import aligner, calls, link, machine, models
 from tests.benchmarks.core import Core, accept
 from tests.benchmarks.delta import report as delta
 from tests.benchmarks.figure import Figure, table, to_json
@@ -45,6 +45,7 @@ def _measured(core: Core, folder: Path, *, is_quick: bool) -> Iterator[Figure]:
     yield from aligner.figures(seconds=2 if is_quick else 10, rounds=3 if is_quick else 25)
     yield from models.figures(rounds=5)
     yield from delta.figures(folder / "delta", rounds=3 if is_quick else 21)
+    yield from link.figures(seconds=2 if is_quick else 8, rounds=5 if is_quick else 51)
 
 
 def _kept(figures: Iterator[Figure], kept: list[Figure]) -> Iterator[Figure]:
