@@ -55,7 +55,7 @@ def run(args: Namespace) -> ExitCode:
 
     from device.store.bundle import decode
     from toolkit.bundle.create import read_bytes
-    from toolkit.push.parcel import find_base
+    from toolkit.push.parcel import find_base, xz_bytes
     from toolkit.push.session import push
 
     if args.mqtt is not None and args.device is None:
@@ -69,7 +69,8 @@ def run(args: Namespace) -> ExitCode:
         outcome = push(
             link, bundle, find_base=lambda digest: find_base(place, digest), progress=progress
         )
-    output.result(asdict(outcome), lambda: _show(output, outcome))
+    xz = xz_bytes(bundle)
+    output.result(asdict(outcome) | {"xz_bytes": xz}, lambda: _show(output, outcome, xz))
     return ExitCode.OK
 
 
@@ -113,7 +114,7 @@ def _baud(text: str) -> int:
     return value
 
 
-def _show(output: Output, outcome: PushOutcome) -> None:
+def _show(output: Output, outcome: PushOutcome, xz_size: int | None) -> None:
     if outcome.refusal:
         output.line(f"the delta was not taken ({outcome.refusal})")
     what = "as a delta" if outcome.is_delta else "whole"
@@ -121,5 +122,5 @@ def _show(output: Output, outcome: PushOutcome) -> None:
         f"the board runs {outcome.digest}: sent {what}, {outcome.sent_bytes:,} bytes on the line, "
         f"{outcome.sent_count} chunks for {outcome.chunk_count}, {outcome.seconds:.2f} s"
     )
-    xz = "" if outcome.xz_bytes is None else f", as .xz {outcome.xz_bytes:,}"
+    xz = "" if xz_size is None else f", as .xz {xz_size:,}"
     output.line(f"the whole bundle has {outcome.bundle_bytes:,} bytes{xz}")

@@ -8,6 +8,8 @@ from typing import Final
 
 from device.core.messages import MAX_CHUNK, Offer
 from device.store.bundle import Bundle, decode
+from device.store.manifest import MAX_BUNDLE_BYTES
+from toolkit.errors import FileMissingError
 
 SUFFIX: Final = ".bundle"
 _MAX_XZ_BYTES: Final = 16 << 20  # beyond it the comparison would take longer than many a push
@@ -55,10 +57,18 @@ def delta(base: bytes, data: bytes, bundle: Bundle, /) -> Parcel | None:
 
 
 def find_base(place: Path, digest: bytes, /) -> bytes | None:
-    """Return the bundle of this digest: ``place`` itself, or a bundle in that folder."""
+    """Return the bundle of this digest: ``place`` itself, or a bundle in that folder.
+
+    Raises:
+        FileMissingError: there is no such place.
+    """
+    if not place.exists():
+        raise FileMissingError(str(place), "bundle or folder")
     paths = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else [place]
     for path in paths:
         try:
+            if path.stat().st_size > MAX_BUNDLE_BYTES:
+                continue
             content = path.read_bytes()
         except OSError:
             continue  # another program's, or gone meanwhile

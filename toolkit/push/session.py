@@ -24,7 +24,7 @@ from device.exit_code import ExitCode
 from device.store.bundle import Bundle, decode
 from toolkit.errors import ToolkitError
 from toolkit.push.link import Link
-from toolkit.push.parcel import Parcel, delta, whole, xz_bytes
+from toolkit.push.parcel import Parcel, delta, whole
 
 _WAIT_SLICE_S: Final = 0.2  # bounds how late a silence is noticed
 _ATTEMPTS: Final = 5
@@ -76,7 +76,6 @@ class PushOutcome:
         is_delta: whether a delta was enough.
         file_bytes: size of what was sent: the delta or the bundle.
         bundle_bytes: size of the whole bundle.
-        xz_bytes: size of the whole bundle as .xz; None when it is too large to try.
         sent_bytes: what went over the link, framing, questions and repetitions included.
         chunk_count: chunks in the file.
         sent_count: chunks sent, repetitions included.
@@ -88,7 +87,6 @@ class PushOutcome:
     is_delta: bool
     file_bytes: int
     bundle_bytes: int
-    xz_bytes: int | None
     sent_bytes: int
     chunk_count: int
     sent_count: int
@@ -135,17 +133,15 @@ def push(
         refusal = str(error)
         parcel = all_of_it
         sender.send(parcel)
-    seconds = (time.monotonic_ns() - started_ns) / 1e9
     return PushOutcome(
         digest=bundle.digest.hex(),
         is_delta=parcel.is_delta,
         file_bytes=len(parcel.data),
         bundle_bytes=len(data),
-        xz_bytes=xz_bytes(data),
         sent_bytes=sender.sent_bytes,
         chunk_count=parcel.offer.chunk_count,
         sent_count=sender.sent_count,
-        seconds=seconds,
+        seconds=(time.monotonic_ns() - started_ns) / 1e9,
         refusal=refusal,
     )
 

@@ -147,7 +147,6 @@ def test_push_over_mqtt(
     [
         ([], "one of the arguments --serial --mqtt is required"),
         (["--serial", "x", "--mqtt", "mqtt://b"], "not allowed with"),
-        (["--mqtt", "mqtt://b"], "--mqtt needs --device"),
     ],
 )
 def test_a_link_that_is_not_said_is_a_usage_error(
@@ -158,6 +157,14 @@ def test_a_link_that_is_not_said_is_a_usage_error(
 
     assert ended.value.code == ExitCode.USAGE
     assert message in capsys.readouterr().err
+
+
+def test_a_push_over_mqtt_needs_the_boards_id(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["push", str(file), "--mqtt", "mqtt://b"]) == ExitCode.USAGE
+
+    assert "--mqtt needs --device" in capsys.readouterr().err
 
 
 def test_a_board_that_nobody_knows_is_named_before_the_port_is_opened(

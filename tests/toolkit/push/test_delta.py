@@ -12,8 +12,9 @@ from device.store.storage import Storage
 from tests.toolkit.push.board import FLOW, bundle, running, wait_for_status
 from tests.toolkit.push.cable import Cable, laid
 from tests.toolkit.quantize.tflite_models import matrix_product
+from toolkit.errors import FileMissingError
 from toolkit.push.link import SerialLink
-from toolkit.push.parcel import find_base
+from toolkit.push.parcel import find_base, xz_bytes
 from toolkit.push.session import FindBase, PushOutcome, push
 
 NOISE = random.Random(4).randbytes(50_000)
@@ -52,12 +53,16 @@ def test_a_board_whose_bundle_is_at_hand_gets_a_delta(tmp_path: Path) -> None:
     for outcome, data in ((first, NEW), (second, LATER)):
         assert outcome.is_delta
         assert outcome.sent_bytes < len(data) / 20
-        assert outcome.xz_bytes is not None
-        assert outcome.file_bytes < outcome.xz_bytes
+        assert outcome.file_bytes < (xz_bytes(data) or 0)
         assert outcome.bundle_bytes == len(data)
     slots = Slots(Storage(root))
     assert slots.read(slots.record().active).digest.hex() == second.digest
     assert slots.record().previous.hex() == first.digest
+
+
+def test_a_library_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileMissingError, match="no-such"):
+        find_base(tmp_path / "no-such", bytes(32))
 
 
 def test_a_board_whose_bundle_is_not_at_hand_gets_the_whole_one(tmp_path: Path) -> None:
