@@ -108,7 +108,7 @@ def _show(output: Output, summary: dict[str, Any], folder: Path) -> None:
             for need in summary["board"]["needs"]
         ],
     )
-    latency, swap = summary["latency_ms"], summary["swap"]
+    latency = summary["latency_ms"]
     output.line(
         f"{summary['windows']} windows of {summary['recordings']} recordings at "
         f"{summary['speed']:g} times real speed; {summary['jitter']['note']}"
@@ -117,10 +117,12 @@ def _show(output: Output, summary: dict[str, Any], folder: Path) -> None:
         f"latency from the last byte needed to the result: p50 {latency['p50']:.2f} ms, "
         f"p99 {latency['p99']:.2f} ms, wall time of this machine"
     )
-    output.line(
-        f"second version: {swap['pushed_bytes']:,} bytes in {swap['push_s']:.2f} s, "
-        f"answers from window {swap['first_window']} on"
-    )
+    for push in summary["pushes"]:
+        output.line(
+            f"{push['version']} over {push['link']}: {push['kind']} of {push['file_bytes']:,} bytes "
+            f"(whole {push['bundle_bytes']:,}, as .xz {push['xz_bytes']:,}) in "
+            f"{push['push_s']:.2f} s, answers from window {push['first_window']} on"
+        )
     for claim in summary["checks"]:
         output.line(
             f"{'holds' if claim['holds'] else 'BROKEN'}: {claim['name']}: {claim['detail']}"

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from device.exit_code import ExitCode
 from toolkit.errors import ToolkitError
 
-_HOST: Final = "127.0.0.1"  # nobody else is let in, so that no password is needed
+HOST: Final = "127.0.0.1"  # nobody else is let in, so that no password is needed
 _TIMEOUT_S: Final = 10.0
 
 _Result = TypeVar("_Result")
@@ -42,7 +42,7 @@ def embedded_broker() -> Iterator[int]:
         raise BrokerFailedError("amqtt is not installed") from error
     for name in ("amqtt", "transitions"):  # it tells of every packet
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with socket.create_server((_HOST, 0)) as free:
+    with socket.create_server((HOST, 0)) as free:
         port: int = free.getsockname()[1]
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -54,7 +54,7 @@ def embedded_broker() -> Iterator[int]:
     async def start() -> Any:
         broker = Broker(  # made in the loop that it runs in
             {
-                "listeners": {"default": {"type": "tcp", "bind": f"{_HOST}:{port}"}},
+                "listeners": {"default": {"type": "tcp", "bind": f"{HOST}:{port}"}},
                 "plugins": {
                     "amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}
                 },

@@ -32,7 +32,7 @@ from toolkit.demo.recordings import (
     load_recordings,
 )
 from toolkit.demo.report import Material, Signals, write_report
-from toolkit.demo.session import Session, play
+from toolkit.demo.session import LINKS, Session, play
 from toolkit.errors import ToolkitError
 from toolkit.fit.check import check
 from toolkit.fit.verdict import Finding, Need, Verdict
@@ -155,8 +155,7 @@ def _summarise(
     truths = _truths(windows, recordings)
     digests = [model.digest for model in loaded]
     answered_by = [result["model_digest"] for result in results]
-    second = answered_by.index(digests[1]) if digests[1] in answered_by else None
-    outcome = session.outcome
+    firsts = [answered_by.index(d) if d in answered_by else None for d in digests[1:]]
     return {
         "windows": len(results),
         "recordings": len({window.info.segment for window in windows}),
@@ -168,10 +167,24 @@ def _summarise(
         "swap": {
             "lost_windows": evidence.count_lost(windows, results),
             "mixed_windows": evidence.count_mixed(windows, results, loaded),
-            "first_window": second,
-            "pushed_bytes": None if outcome is None else outcome.sent_bytes,
-            "push_s": None if outcome is None else outcome.seconds,
+            "first_window": firsts[0],
         },
+        "pushes": [
+            {
+                "version": model.version,
+                "link": link,
+                "kind": "delta" if outcome.is_delta else "whole bundle",
+                "first_window": first,
+                "sent_bytes": outcome.sent_bytes,
+                "file_bytes": outcome.file_bytes,
+                "bundle_bytes": outcome.bundle_bytes,
+                "xz_bytes": outcome.xz_bytes,
+                "push_s": outcome.seconds,
+            }
+            for model, link, first, outcome in zip(
+                loaded[1:], LINKS, firsts, session.outcomes, strict=False
+            )
+        ],
         "versions": [
             {"version": model.version, "digest": model.digest, "windows": answered_by.count(digest)}
             for model, digest in zip(loaded, digests, strict=True)
@@ -203,9 +216,17 @@ def _check(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
         ("the swap lost no window", swap["lost_windows"] == 0, str(swap["lost_windows"])),
         ("the swap mixed no window", swap["mixed_windows"] == 0, str(swap["mixed_windows"])),
         (
-            "both versions answered",
+            "all versions answered",
             all(version["windows"] > 0 for version in summary["versions"]),
             ", ".join(f"{v['version']}: {v['windows']}" for v in summary["versions"]),
+        ),
+        (
+            "both updates were signed deltas, confirmed by the board",
+            [push["kind"] for push in summary["pushes"]] == ["delta"] * len(LINKS),
+            ", ".join(
+                f"{p['version']} over {p['link']}: {p['file_bytes']:,} of {p['bundle_bytes']:,} bytes"
+                for p in summary["pushes"]
+            ),
         ),
     ]
     return [{"name": name, "holds": bool(holds), "detail": text} for name, holds, text in claims]
@@ -232,7 +253,9 @@ def _float_predictions(
     std = np.array(facts["std"], dtype=np.float32)
     assets = files("toolkit.demo") / "assets"
     sessions = {
-        digest: onnxruntime.InferenceSession((assets / f"har-{version}.onnx").read_bytes())
+        digest: onnxruntime.InferenceSession(
+            (assets / f"{models.NETWORKS[version]}.onnx").read_bytes()
+        )
         for digest, version in zip(digests, models.VERSIONS, strict=True)
     }
     predictions = []

@@ -1,6 +1,6 @@
 """From the demo's ONNX files to bundles: converted, compared, chosen, checked against a board."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import as_file, files
@@ -21,7 +21,9 @@ from toolkit.demo.recordings import HELD_OUT_SUBJECTS, Recording, windows_of
 from toolkit.errors import ToolkitError
 from toolkit.quantize.recipe import Precision
 
-VERSIONS: Final = ("v1", "v2")
+VERSIONS: Final = ("v1", "v2", "v3")
+# Which network each version is of: the third is the second's in another precision.
+NETWORKS: Final = {"v1": "har-v1", "v2": "har-v2", "v3": "har-v2"}
 _PRECISIONS: Final = (Precision.FP32, Precision.DYNAMIC, Precision.INT8)
 _MAX_LOSS: Final = 0.01  # of accuracy, for choosing a smaller variant
 _CALIBRATION_WINDOWS: Final = 200
@@ -37,19 +39,31 @@ class NoVariantError(ToolkitError):
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """The first version's variants, and which of them was chosen."""
+    """The first version's variants, and which of them was chosen.
+
+    Attributes:
+        report: of the first version.
+        chosen: the variant that the first two versions are.
+        precisions: of each version.
+        folder: where their files are.
+    """
 
     report: Report
     chosen: Variant
+    precisions: Mapping[str, Precision]
     folder: Path
 
     def file(self, version: str, /) -> Path:
-        """Return the chosen variant's file of a version."""
-        return self.folder / version / f"har-{version}-{self.chosen.precision}.tflite"
+        """Return the file of a version."""
+        return self.folder / version / f"{NETWORKS[version]}-{self.precisions[version]}.tflite"
+
+    def golden(self, version: str, /) -> Path:
+        """Return the golden vectors of a version."""
+        return self.file(version).with_suffix(".golden.cbor")
 
 
 def convert_models(recordings: Sequence[Recording], folder: Path, say: Say, /) -> Converted:
-    """Convert both versions: the first in all precisions, the second in the one chosen.
+    """Convert all versions: the first in all precisions, the second in the one chosen.
 
     Raises:
         ToolkitError: the converter is missing, or no variant is good enough.
@@ -57,8 +71,11 @@ def convert_models(recordings: Sequence[Recording], folder: Path, say: Say, /) -
     data, test_data = _write_samples(recordings, folder)
     report = _convert("v1", folder, data, test_data, _PRECISIONS, say)
     chosen = _choose(report)
-    _convert("v2", folder, data, test_data, (chosen.precision,), say)
-    return Converted(report, chosen, folder)
+    third = Precision.DYNAMIC if chosen.precision is Precision.INT8 else Precision.INT8
+    precisions = {"v1": chosen.precision, "v2": chosen.precision, "v3": third}
+    for version in VERSIONS[1:]:
+        _convert(version, folder, data, test_data, (precisions[version],), say)
+    return Converted(report, chosen, precisions, folder)
 
 
 def make_bundle(converted: Converted, version: str, flow: str, key: SigningKey, /) -> bytes:
@@ -72,6 +89,7 @@ def make_bundle(converted: Converted, version: str, flow: str, key: SigningKey, 
         path,
         key=key,
         manifest=Manifest("har", version, VERSIONS.index(version) + 1),
+        golden=converted.golden(version),
     )
     return path.read_bytes()
 
@@ -104,7 +122,7 @@ def _convert(
     precisions: Sequence[Precision],
     say: Say,
 ) -> Report:
-    with as_file(files("toolkit.demo") / "assets" / f"har-{version}.onnx") as model:
+    with as_file(files("toolkit.demo") / "assets" / f"{NETWORKS[version]}.onnx") as model:
         return convert(
             model,
             folder / version,

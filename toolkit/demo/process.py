@@ -13,7 +13,8 @@ from device.store.storage import Storage
 from toolkit.demo.flow import PORT, RESULTS
 from toolkit.errors import ToolkitError
 
-DEMO: Final = 'id = "demo"\n'
+DEVICE: Final = "demo"
+DEMO: Final = f'id = "{DEVICE}"\n'
 _STOP_TIMEOUT_S: Final = 10.0
 
 

@@ -226,9 +226,24 @@ def _update(summary: Mapping[str, Any]) -> str:
     header = ("version", "windows answered", "digest")
     rows = [(v["version"], v.get("windows"), v["digest"]) for v in versions]
     facts = [_fact(name, value) for name, value in swap.items()]
+    pushes = [
+        (
+            push["version"],
+            push["link"],
+            push["kind"],
+            as_size(push["file_bytes"]),
+            as_size(push["bundle_bytes"]),
+            as_size(push["xz_bytes"]),
+            _with_unit("_s", push["push_s"]),
+            push["first_window"],
+        )
+        for push in summary.get("pushes", ())
+    ]
+    heads = ("version", "over", "as", "sent", "whole", "whole as .xz", "took", "from window")
     tables = [
+        table("Updates, signed, while samples flowed", heads, pushes, numbers=(3, 4, 5, 6, 7)),
         table("Versions, in the order in which the board ran them", header, rows, numbers=(1,)),
-        table("The swap, while samples flowed", ("fact", "value"), facts),
+        table("The swaps", ("fact", "value"), facts),
     ]
     return section("Update", *tables) + "</main>\n" if swap or versions else "</main>\n"
 

@@ -72,9 +72,20 @@ def make_summary(material: Material) -> dict[str, Any]:
             "lost_windows": 0,
             "mixed_windows": 0,
             "first_window": len(material.predictions) // 2,
-            "pushed_bytes": 183_204,
-            "push_s": 1.2345,
         },
+        "pushes": [
+            {
+                "version": "v2",
+                "link": "the serial line",
+                "kind": "delta",
+                "first_window": len(material.predictions) // 2,
+                "sent_bytes": 19_204,
+                "file_bytes": 18_204,
+                "bundle_bytes": 83_204,
+                "xz_bytes": 63_204,
+                "push_s": 1.2345,
+            }
+        ],
         "versions": [
             {"version": "v1", "digest": "ab" * 32, "windows": 572},
             {"version": "v2", "digest": "cd" * 32, "windows": 573},
@@ -302,7 +313,7 @@ def test_lost_windows_leave_a_report_of_those_that_were_answered(
         versions=material.versions[:100],
         latencies_ms=material.latencies_ms[:100],
     )
-    swap = {"lost_windows": 20, "first_window": None, "pushed_bytes": None, "push_s": None}
+    swap = {"lost_windows": 20, "first_window": None}
     page = write(tmp_path, short, swap=swap)
     assert "over 100 windows" in page
     assert "Vertical line" not in page
