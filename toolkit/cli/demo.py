@@ -119,8 +119,8 @@ def _show(output: Output, summary: dict[str, Any], folder: Path) -> None:
     )
     for push in summary["pushes"]:
         output.line(
-            f"{push['version']} over {push['link']}: {push['kind']} of {push['file_bytes']:,} bytes "
-            f"(whole {push['bundle_bytes']:,}, as .xz {push['xz_bytes']:,}) in "
+            f"{push['version']} over {push['link']}: {push['kind']} of {push['file_bytes']:,} "
+            f"bytes (whole {push['bundle_bytes']:,}, as .xz {push['xz_bytes']:,}) in "
             f"{push['push_s']:.2f} s, answers from window {push['first_window']} on"
         )
     for claim in summary["checks"]:

@@ -224,7 +224,7 @@ def _check(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
             "both updates were signed deltas, confirmed by the board",
             [push["kind"] for push in summary["pushes"]] == ["delta"] * len(LINKS),
             ", ".join(
-                f"{p['version']} over {p['link']}: {p['file_bytes']:,} of {p['bundle_bytes']:,} bytes"
+                f"{p['version']} over {p['link']}: {p['file_bytes']:,} of {p['bundle_bytes']:,} B"
                 for p in summary["pushes"]
             ),
         ),
