@@ -36,6 +36,7 @@ from toolkit.demo.session import LINKS, Session, play
 from toolkit.errors import ToolkitError
 from toolkit.fit.check import check
 from toolkit.fit.verdict import Finding, Need, Verdict
+from toolkit.push.parcel import xz_bytes
 
 LEAST_WINDOWS: Final = 1000
 LEAST_ACCURACY: Final = 0.70
@@ -118,7 +119,7 @@ def run_demo(
     say("aligning the captured bytes on the host, asking the models again")
     windows = evidence.align_again(line.sent, loaded[0])
     summary = {
-        **_summarise(session, windows, held_out, loaded),
+        **_summarise(session, windows, held_out, bundles, loaded),
         "speed": speed,
         "played_s": session.seconds,
         "variants": models.describe(converted),
@@ -149,6 +150,7 @@ def _summarise(
     session: Session,
     windows: Sequence[HostWindow],
     recordings: Sequence[Recording],
+    bundles: Sequence[bytes],
     loaded: Sequence[Model],
 ) -> dict[str, Any]:
     results = session.results
@@ -178,11 +180,11 @@ def _summarise(
                 "sent_bytes": outcome.sent_bytes,
                 "file_bytes": outcome.file_bytes,
                 "bundle_bytes": outcome.bundle_bytes,
-                "xz_bytes": outcome.xz_bytes,
+                "xz_bytes": xz_bytes(bundle),
                 "push_s": outcome.seconds,
             }
-            for model, link, first, outcome in zip(
-                loaded[1:], LINKS, firsts, session.outcomes, strict=False
+            for model, bundle, link, first, outcome in zip(
+                loaded[1:], bundles[1:], LINKS, firsts, session.outcomes, strict=False
             )
         ],
         "versions": [
