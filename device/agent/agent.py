@@ -97,6 +97,8 @@ class Agent:
         try:
             bundle = self._slots.read(record.active)
         except BundleError as error:
+            if record.previous == NO_DIGEST:
+                raise
             bundle = self._slots.read(record.previous)
             with suppress(StorageError):
                 record = self._slots.fall_back(code_of(error), str(error))

@@ -227,7 +227,7 @@ class Slots:
             StorageError: the disk refuses.
         """
         bundle = decode(data, self.keys.load(), where=where)
-        self.prepare_for_install()
+        self._prepare_for_install()
         record = self.record()
         check_sequence(bundle.manifest, record.counter, where=where)
         self.make_room(len(data))
@@ -251,15 +251,6 @@ class Slots:
         )
         self.settle(bundle.manifest)
         return bundle
-
-    def prepare_for_install(self) -> None:
-        """Make the folder; a damaged pointer is replaced by an empty one."""
-        self.storage.make_directory(DIRECTORY)
-        try:
-            self.record()
-        except BundleError:
-            self._pointer.begin_anew()
-        self.clean_up()
 
     def clean_up(self) -> None:
         """Remove what nothing names; a disk that refuses keeps it until the next time."""
@@ -291,6 +282,15 @@ class Slots:
             "code": code_name(record.code),
             "text": record.text,
         }
+
+    def _prepare_for_install(self) -> None:
+        """Make the folder; a damaged pointer is replaced by an empty one."""
+        self.storage.make_directory(DIRECTORY)
+        try:
+            self.record()
+        except BundleError:
+            self._pointer.begin_anew()
+        self.clean_up()
 
     def _has_room(self, size_bytes: int) -> bool:
         names = [slot_name(digest) for digest in self._pointer.held()]

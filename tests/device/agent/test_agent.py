@@ -15,6 +15,7 @@ from device.pipeline import Model
 from device.result import Result
 from device.store.bundle import HEADER, decode_delta
 from device.store.bundle import decode as decode_bundle
+from device.store.errors import BundleError
 from device.store.manifest import EngineNeed, GoldenPart, HealthRules, Manifest
 from device.store.slots import NoBundleError, Slots, slot_name
 from tests.clock import ManualClock
@@ -435,6 +436,13 @@ def test_a_damaged_active_bundle_gives_way_to_the_one_before(storage: SimStorage
     assert Board(storage).slots.record().active == digest(OLD)
     board.take(NEW)
     assert board.runs == digest(NEW).hex()
+
+
+def test_a_damaged_active_bundle_without_one_before_is_told(storage: SimStorage) -> None:
+    storage.put(slot_name(digest(OLD)), b"rotten" + OLD[6:])
+
+    with pytest.raises(BundleError, match="not a bundle"):
+        Board(storage)
 
 
 def test_a_board_without_a_bundle_says_how_to_get_one() -> None:
