@@ -64,6 +64,12 @@ class Update:
         """What the file applies to, if it is a delta."""
         return NO_DIGEST if self.sent == self.made else digest(OLD)
 
+    def push(self, board: Board) -> None:
+        """Send it until the board has decided."""
+        board.take(
+            self.sent, made=digest(self.made), base=self.base_digest, chunk_bytes=CHUNK_BYTES
+        )
+
 
 WHOLE = Update(NEW, NEW)
 DELTA = Update(delta_of(OLD, NEW), NEW)
@@ -180,9 +186,7 @@ def check(disk: SimStorage, life: Life, *, is_over: bool = False) -> str:
     _check_digests(disk)
 
     if is_over and life.update.is_healthy:
-        board.take(
-            life.update.sent, made=new, base=life.update.base_digest, chunk_bytes=CHUNK_BYTES
-        )
+        life.update.push(board)
     board.settle()
     record = board.slots.record()
     outcome = {old: "old", new: "new"}[record.active]

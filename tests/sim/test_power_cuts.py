@@ -25,7 +25,7 @@ AFTERMATHS = (
     (Aftermath.KEEP, 0),
     *((Aftermath.TEAR, seed) for seed in range(1, 5)),
 )
-_SAMPLED_SECOND_CUTS = 17  # of so many states one, in make test
+_SAMPLED_SECOND_CUTS = 41  # of so many states one, in make test
 _FAULTS = (AssertionError, DeviceError, CoreError, RuntimeError, KeyError)
 
 State = tuple[tuple[str, bytes], ...]
@@ -145,14 +145,22 @@ def test_after_a_cut_at_any_operation_the_old_or_the_new_bundle_runs(
     assert sweep.failures == []
 
 
-def recover(disk: SimStorage) -> None:
-    """Do what a board does at its next start, until it has decided."""
-    Board(disk).settle()
+def recovery_of(update: Update) -> Callable[[SimStorage], None]:
+    """Return what a board does at its next start, and then with a host that pushes again."""
+
+    def recover(disk: SimStorage) -> None:
+        board = Board(disk)
+        board.settle()
+        if update.is_healthy:
+            update.push(board)
+
+    return recover
 
 
 def sweep_second_cuts(name: str, *, every: int) -> Sweep:
-    """Cut the power again at each operation of the recovery from every ``every``-th state."""
+    """Cut the power again at each operation of the recovery of every ``every``-th disk."""
     sweep = Sweep()
+    recover = recovery_of(UPDATES[name])
     states: dict[State, Left] = {}
     for left in left_after(name):
         states.setdefault(state_of(left.disk), left)
