@@ -12,6 +12,7 @@ import pytest
 
 from device.exit_code import ExitCode
 from device.status import STATUS_FILE
+from tests.conftest import Broker
 from tests.toolkit.align.recordings import jittered, write_csv
 from tests.toolkit.push.board import wait_until
 from tests.toolkit.push.cable import laid
@@ -53,7 +54,7 @@ def test_every_make_target_that_is_named_is_there() -> None:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Iterator[Path]:
+def workplace(tmp_path: Path, broker: Broker) -> Iterator[Path]:
     """A folder with what README's placeholders stand for, but for the port."""
     (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "har.onnx").write_bytes((ASSETS / "har-v1.onnx").read_bytes())
@@ -68,14 +69,15 @@ def workplace(tmp_path: Path) -> Iterator[Path]:
     with laid() as cable:
         (tmp_path / "port").symlink_to(cable.host)
         (tmp_path / "board" / "device.toml").write_text(
-            f'schema = 1\nid = "bench"\n\n[port.{PORT}]\ndevice = "{cable.board}"\n',
+            f'schema = 1\nid = "bench"\n\n[port.{PORT}]\ndevice = "{cable.board}"\n'
+            f'\n[mqtt]\nhost = "127.0.0.1"\nport = {broker.port}\n',
             encoding="utf-8",
         )
         yield tmp_path
 
 
 @pytest.mark.converter
-def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
+def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path, broker: Broker) -> None:
     placeholders = {
         "MODEL.onnx": "har.onnx",
         "SAMPLES.npz": "samples.npz",
@@ -83,6 +85,8 @@ def test_the_commands_by_hand_run_as_they_are_shown(workplace: Path) -> None:
         "MODEL-int8": "har-int8",
         "ROOT": "board",
         "PORT": "port",
+        "BROKER": f"127.0.0.1:{broker.port}",
+        "--device ID": "--device bench",
     }
     said: dict[str, str] = {}
     board: subprocess.Popen[bytes] | None = None
