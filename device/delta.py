@@ -8,6 +8,8 @@ Rules:
  * Whatever the bytes of the patch are, ``push`` ends with a result that has its digest, or with a
    ``PatchError``.
  * ``dump`` between two calls and ``restore``, also in another process, go on where it was.
+ * The C core is given no memoryview: Python before 3.12.2 crashes when its garbage collector meets
+   an exported one in a cycle, such as an error's (gh-77894).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from device._native import ffi, lib
 from device.errors import DeviceError
 from device.exit_code import ExitCode
 
-Readable = Union[bytes, bytearray, memoryview]  # noqa: UP007 - evaluated on Python 3.10
+Readable = Union[bytes, bytearray]  # noqa: UP007 - evaluated on Python 3.10
 
 HEADER_BYTES: Final[int] = lib.DLT_HEADER_BYTES
 MAX_FILE_BYTES: Final[int] = lib.DLT_MAX_FILE_BYTES
@@ -102,7 +104,7 @@ class Decoder:
         self,
         header: Readable,
         base: Readable,
-        result: bytearray | memoryview,
+        result: bytearray,
         /,
         *,
         where: str = "patch",
@@ -213,7 +215,7 @@ def apply(
     header = read_header(patch, where=where)
     result = bytearray(min(header.result_bytes, max_bytes))
     decoder = Decoder(patch, base, result, where=where)
-    decoder.push(memoryview(patch)[HEADER_BYTES:])
+    decoder.push(patch[HEADER_BYTES:])
     decoder.finish()
     return bytes(result)
 

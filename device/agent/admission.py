@@ -164,11 +164,7 @@ class Admission:
         return digest.digest()
 
     def _base(self, digest: bytes) -> bytes:
-        """Return the parts of the bundle that runs.
-
-        A copy and no view: the decoder exports it, and Python before 3.12.2 crashes when its
-        garbage collector meets an exported view in a cycle, such as an error's (gh-77894).
-        """
+        """Return the parts of the bundle that runs."""
         data = self._slots.storage.read(slot_name(digest))
         head = decode_head(data, None, where=slot_name(digest))
         return data[head.size_bytes if head is not None else len(data) :]
