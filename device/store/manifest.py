@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from device.core.messages import MAX_SEQUENCE
 from device.store.envelope import KEY_BYTES
 from device.store.errors import BundleError
 from device.store.fields import Fields
@@ -22,7 +23,6 @@ MAX_BUNDLE_BYTES: Final = 256 * 1024 * 1024
 MAX_PARTS: Final = 16
 MAX_BOARDS: Final = 64
 MAX_NEXT_KEYS: Final = 4
-MAX_SEQUENCE: Final = 2**63 - 1
 MAX_RAM_BYTES: Final = 2**40
 MAX_TRIAL_S: Final = 7 * 86_400
 MAX_WINDOWS: Final = 2**32 - 1

@@ -16,6 +16,7 @@ from typing import Any, Final
 from device.core.messages import (
     CONFIRMED,
     IDLE,
+    MAX_SEQUENCE,
     MAX_TEXT,
     NO_DIGEST,
     OK,
@@ -25,7 +26,6 @@ from device.core.messages import (
     bounded_text,
 )
 from device.store.errors import BundleError
-from device.store.manifest import MAX_SEQUENCE
 from device.store.storage import Storage, StorageError
 
 _NAMES: Final = ("pointer.0", "pointer.1")

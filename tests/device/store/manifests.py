@@ -6,12 +6,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from device.core.messages import MAX_SEQUENCE
 from device.store.manifest import (
     MAX_BUNDLE_BYTES,
     MAX_NEXT_KEYS,
     MAX_PARTS,
     MAX_RAM_BYTES,
-    MAX_SEQUENCE,
     MAX_TRIAL_S,
     MAX_WINDOWS,
     EngineNeed,

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device.core.messages import CONFIRMED, MAX_TEXT, TRIAL
+from device.core.messages import CONFIRMED, MAX_SEQUENCE, MAX_TEXT, TRIAL
 from device.store.errors import BundleError
-from device.store.manifest import MAX_SEQUENCE
 from device.store.pointer import Pointer, Record
 from device.store.storage import StorageError
 from tests.sim.storage import Refusal, SimStorage
