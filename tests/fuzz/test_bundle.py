@@ -1,7 +1,6 @@
 """Manifests and bundles against damage: whole ones, mutated, are refused or read as they stand."""
 
 import random
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
@@ -11,6 +10,7 @@ from device.store.bundle import MAGIC, decode, decode_delta, decode_head
 from device.store.errors import BundleError
 from device.store.manifest import Manifest, decode_manifest, encode_manifest
 from tests.device.store.manifests import FULL
+from tests.fuzz.mutation import FEW, MANY, run
 from tests.keys import KEY, TRUSTED
 from toolkit.bundle.create import encode, encode_delta
 
@@ -22,32 +22,6 @@ DELTA: Final = encode_delta(HEAD, bytes(32), PATCH, ram_needed_bytes=12_000)
 MANIFESTS: Final = [
     encode_manifest(manifest) for manifest in (FULL, HEAD.manifest, Manifest("a", "1", 1))
 ]
-FEW: Final = 5_000
-MANY: Final = 1_000_000
-# What CBOR takes for heads of long items, tags, simple values and floats.
-HEADS: Final = bytes([0x1B, 0x3B, 0x5B, 0x7B, 0x9B, 0xBB, 0x5F, 0x7F, 0x9F, 0xBF, 0xC1, 0xD8, 0xF7,
-                      0xF9, 0xFB, 0xFF])  # fmt: skip
-
-
-def mutated(generator: random.Random, whole: bytes) -> bytes:
-    changed = bytearray(whole)
-    for _ in range(generator.choice((1, 1, 1, 2, 4, 16))):
-        place = generator.randrange(len(changed) + 1)
-        match generator.randrange(6):
-            case 0:
-                changed[place : place + 1] = generator.randbytes(1)
-            case 1:
-                changed[place : place + 1] = generator.choice(HEADS).to_bytes(1, "big")
-            case 2:
-                changed[place : place + generator.randint(1, 9)] = b""
-            case 3:
-                changed[place:place] = generator.randbytes(generator.randint(1, 9))
-            case 4:
-                other = generator.randrange(len(changed) + 1)
-                changed[place:place] = changed[other : other + generator.randint(1, 80)]
-            case 5 if place < len(changed):
-                changed[place] ^= 1 << generator.randrange(8)
-    return bytes(changed)
 
 
 def check_manifest(data: bytes) -> bool:
@@ -78,11 +52,6 @@ def check_bundle(data: bytes) -> bool:
         # Of a delta, base and RAM are not signed: they decide whether it is tried, not what is run.
         assert decode_delta(data, TRUSTED).patch == PATCH, data.hex()
     return True
-
-
-def run(check: Callable[[bytes], bool], whole: list[bytes], *, inputs: int, seed: int) -> int:
-    generator = random.Random(seed)
-    return sum(check(mutated(generator, generator.choice(whole))) for _ in range(inputs))
 
 
 @pytest.mark.parametrize("seed", range(2))
