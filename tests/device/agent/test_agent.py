@@ -13,8 +13,7 @@ from device.exit_code import ExitCode
 from device.infer.engine import ModelError
 from device.pipeline import Model
 from device.result import Result
-from device.store.bundle import HEADER, decode_delta
-from device.store.bundle import decode as decode_bundle
+from device.store.bundle import HEADER
 from device.store.errors import BundleError
 from device.store.manifest import EngineNeed, GoldenPart, HealthRules, Manifest
 from device.store.slots import NoBundleError, Slots, slot_name
@@ -23,7 +22,7 @@ from tests.flows import bundle_bytes, delta_of, flow_text, golden_part, model_by
 from tests.keys import KEY, OTHER_KEY, signed
 from tests.sim.storage import SimStorage
 from tests.virtual_board import FACTS, Board
-from toolkit.bundle.create import encode, encode_delta
+from toolkit.bundle.create import encode
 
 OLD = bundle_bytes()
 NEW = bundle_bytes(version="2", gain=2.0)
@@ -461,34 +460,6 @@ def test_a_delta_to_what_runs_makes_the_whole_bundle(board: Board) -> None:
     assert board.runs == digest(NEW).hex()
     assert board.slots.storage.read(slot_name(digest(NEW))) == NEW
     assert "incoming" not in board.slots.storage.names("slots")
-
-
-def damaged_delta(share: float, size_bytes: int) -> bytes:
-    """Return a delta whose patch is damaged at a place, under digests that fit."""
-    new = decode_bundle(NEW, None)
-    delta = decode_delta(delta_of(OLD, NEW), None)
-    patch = bytearray(delta.patch)
-    place = round(share * (len(patch) - 1))
-    for offset in range(place, min(len(patch), place + size_bytes)):
-        patch[offset] ^= 0x10
-    return encode_delta(new.head, digest(OLD), bytes(patch), ram_needed_bytes=0)
-
-
-@pytest.mark.parametrize("size_bytes", [1, 4096])
-@pytest.mark.parametrize("decile", range(11))
-def test_a_damaged_patch_is_refused_and_the_whole_bundle_is_welcome(
-    board: Board, decile: int, size_bytes: int
-) -> None:
-    with pytest.raises(TransferRefusedError, match=r"BAD_BUNDLE|WRONG_BASE"):
-        board.take(damaged_delta(decile / 10, size_bytes), made=digest(NEW), base=digest(OLD))
-
-    assert board.runs == digest(OLD).hex()
-    assert board.slots.storage.names("slots") == [
-        slot_name(digest(OLD)).removeprefix("slots/"),
-        "pointer.0",
-        "pointer.1",
-    ]
-    board.take(NEW)
 
 
 @pytest.mark.parametrize(
