@@ -67,17 +67,29 @@ def _transfer(baud: int, size_bytes: int) -> tuple[dict[str, Any], dict[str, Any
     with line:
         try:
             ports = line.stdout.readline().split() if line.stdout else []
-            ends = [
-                subprocess.Popen(
-                    [
-                        sys.executable, "-m", "tests.benchmarks.link_ends",
-                        role, port, str(baud), str(size_bytes),
-                    ],
-                    stdout=subprocess.PIPE,
-                )
-                for role, port in zip(("host", "board"), ports, strict=True)
-            ]  # fmt: skip
-            host, board = (json.loads(end.communicate(timeout=_TIMEOUT_S)[0]) for end in ends)
+            # The board listens before the host asks: a lost question would cost a time-out.
+            board, host = (
+                _end(role, port, baud, size_bytes)
+                for role, port in zip(("board", "host"), reversed(ports), strict=True)
+            )
+            host_took, board_took = (
+                json.loads(end.communicate(timeout=_TIMEOUT_S)[0]) for end in (host, board)
+            )
         finally:
             line.terminate()
-    return host, board
+    return host_took, board_took
+
+
+def _end(role: str, port: str, baud: int, size_bytes: int) -> "subprocess.Popen[str]":
+    """Start one end and return when its port is open."""
+    end = subprocess.Popen(
+        [
+            sys.executable, "-m", "tests.benchmarks.link_ends",
+            role, port, str(baud), str(size_bytes),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    if end.stdout is None or end.stdout.readline().strip() != role:
+        raise RuntimeError(f"the {role}'s end did not start")
+    return end

@@ -1,6 +1,7 @@
 """The two ends of a push for the benchmark, each a process of its own that tells what it used.
 
-``python -m tests.benchmarks.link_ends host|board PORT BAUD BYTES``: prints JSON.
+``python -m tests.benchmarks.link_ends host|board PORT BAUD BYTES``: prints a line when its port is
+open, then JSON.
 """
 
 import json
@@ -75,6 +76,8 @@ def main() -> None:
     """Be one end."""
     role, name, baud, size = sys.argv[1:]
     port = SerialPort(name, baud=int(baud))
+    sys.stdout.write(f"{role}\n")
+    sys.stdout.flush()
     sys.stdout.write(json.dumps(host(port, int(size)) if role == "host" else board(port)))
     port.close()
 
