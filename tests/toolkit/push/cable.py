@@ -36,6 +36,25 @@ class EverySeventhFrameLosesAByte:
         return bytes(kept)
 
 
+class GarbageBetweenFrames:
+    """Puts text of another program, or bytes as a bad plug makes them, behind frames."""
+
+    def __init__(self, seed: int) -> None:
+        self.pieces = 0
+        self._random = random.Random(seed)
+
+    def __call__(self, data: bytes) -> bytes:
+        noisy = bytearray()
+        for byte in data:
+            noisy.append(byte)
+            if byte == 0 and self._random.randrange(4) == 0:
+                self.pieces += 1
+                noisy += self._random.choice((b"[ 12.3] usb: reset\r\n\0", b"\0" * 9, b"\xff\x00"))
+                if self._random.randrange(4) == 0:  # runs into the next frame, which is lost
+                    noisy += self._random.randbytes(30)
+        return bytes(noisy)
+
+
 class Cable:
     """``host`` and ``board`` are the ports at its ends; what goes to the board is counted."""
 

@@ -20,7 +20,7 @@ from device.store.storage import Storage
 from tests.conftest import Broker
 from tests.keys import TRUSTED, signed
 from tests.toolkit.push.board import FLOW, bundle, running, wait_for_status, wait_until
-from tests.toolkit.push.cable import Cable, EverySeventhFrameLosesAByte, laid
+from tests.toolkit.push.cable import Cable, EverySeventhFrameLosesAByte, GarbageBetweenFrames, laid
 from tests.toolkit.quantize.tflite_models import matrix_product
 from toolkit.demo import evidence
 from toolkit.demo.flow import flow_text as demo_flow_text
@@ -199,6 +199,21 @@ def test_a_lossy_line_costs_repetitions_and_nothing_else(tmp_path: Path, seed: i
         wait_for_status(tmp_path, digest=digest(large))
 
     assert there.lost >= outcome.chunk_count // 7
+    assert outcome.chunk_count < outcome.sent_count < 2 * outcome.chunk_count
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_garbage_between_frames_costs_repetitions_and_nothing_else(
+    tmp_path: Path, seed: int
+) -> None:
+    large = bundle(version="2", ballast=random.Random(seed).randbytes(100_000))
+    there, back = GarbageBetweenFrames(seed), GarbageBetweenFrames(seed + 100)
+    with laid(there, back) as cable, running(tmp_path, cable.board, OLD):
+        outcome = push_over(cable, large, timeout_s=0.3)
+        wait_for_status(tmp_path, digest=digest(large), swaps=1)
+
+    assert there.pieces > 10
+    assert back.pieces
     assert outcome.chunk_count < outcome.sent_count < 2 * outcome.chunk_count
 
 
