@@ -32,8 +32,10 @@ class PatchError(DeviceError, ValueError):
 
     exit_code = ExitCode.VERIFICATION
 
+    advice = "get the patch again"
+
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"{where}: {reason}; get the patch again")
+        super().__init__(f"{where}: {reason}; {self.advice}")
         self.where = where
         self.reason = reason
 
@@ -42,6 +44,7 @@ class WrongBaseError(PatchError):
     """A patch is whole, but made for another base than the one given."""
 
     exit_code = ExitCode.WRONG_TARGET
+    advice = "apply it to the file that it was made from"
 
 
 class PatchTooLargeError(PatchError):

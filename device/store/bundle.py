@@ -180,7 +180,7 @@ def decode(data: bytes, keys: TrustedKeys | None, /, *, where: str = "bundle") -
         raise BundleError(
             where,
             "it is a delta",
-            advice="apply it to its base with 'ferrule delta apply'",
+            advice="use the whole bundle; 'ferrule push' makes a delta of it by itself",
         )
     parts = {}
     offset_bytes = head.size_bytes

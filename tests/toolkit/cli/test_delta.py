@@ -63,7 +63,7 @@ def test_the_wrong_base_and_a_damaged_patch_have_exit_codes_of_their_own(
     patch, made = folder / "m.patch", folder / "made.tflite"
     apply = ["delta", "apply", str(folder / "new.tflite"), str(patch), "-o", str(made)]
     assert main(apply) == ExitCode.WRONG_TARGET
-    assert "another base" in capsys.readouterr().err
+    assert "another base; apply it to the file that it was made from" in capsys.readouterr().err
     patch.write_bytes(patch.read_bytes()[:-5])
     apply[2] = str(folder / "old.tflite")
     assert main(apply) == ExitCode.VERIFICATION
