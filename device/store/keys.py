@@ -32,7 +32,9 @@ class KeyFileError(DeviceError, ValueError):
     exit_code = ExitCode.VERIFICATION
 
     def __init__(self, where: str, reason: str) -> None:
-        super().__init__(f"{where}: {reason}; make a key with 'ferrule keys new'")
+        super().__init__(
+            f"{where}: {reason}; 'ferrule keys new KEY' makes KEY, the private one, and KEY.pub"
+        )
         self.where = where
         self.reason = reason
 
