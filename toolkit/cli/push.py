@@ -117,6 +117,9 @@ def _baud(text: str) -> int:
 def _show(output: Output, outcome: PushOutcome, xz_size: int | None) -> None:
     if outcome.refusal:
         output.line(f"the delta was not taken ({outcome.refusal})")
+    if not outcome.sent_count:
+        output.line(f"the board runs {outcome.digest}: nothing had to be sent")
+        return
     what = "as a delta" if outcome.is_delta else "whole"
     output.line(
         f"the board runs {outcome.digest}: sent {what}, {outcome.sent_bytes:,} bytes on the line, "

@@ -25,13 +25,12 @@ def file(tmp_path: Path) -> Path:
 def test_push_tells_people_and_programs_what_the_board_runs(tmp_path: Path, file: Path) -> None:
     words = [sys.executable, "-m", "toolkit.cli.main", "push", str(file), "--serial"]
     with laid() as cable, running(tmp_path / "board", cable.board, bundle()):
-        first = subprocess.run(
-            [*words, cable.host], capture_output=True, text=True, check=False, timeout=30
+        first, second, third = (
+            subprocess.run(
+                [*words, cable.host, *more], capture_output=True, text=True, check=False, timeout=30
+            )
+            for more in ([], ["--json", "--quiet"], [])
         )
-        second = subprocess.run(
-            [*words, cable.host, "--json", "--quiet"],
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
 
     assert (first.returncode, first.stderr) == (ExitCode.OK, "")
     assert first.stdout.startswith("the board runs ")
@@ -41,6 +40,7 @@ def test_push_tells_people_and_programs_what_the_board_runs(tmp_path: Path, file
     assert outcome["digest"] in first.stdout
     assert outcome["bundle_bytes"] == len(NEW)
     assert outcome["sent_count"] == 0  # it ran already
+    assert third.stdout == f"the board runs {outcome['digest']}: nothing had to be sent\n"
 
 
 def test_a_refusal_is_one_line_with_the_boards_reason(
