@@ -4,6 +4,9 @@ from pathlib import Path
 import pytest
 
 from device.exit_code import ExitCode
+from device.store.bundle import decode
+from tests.flows import flow_text
+from tests.keys import TRUSTED, signed
 from tests.toolkit.delta.models import int8, noisy, weights
 from toolkit.cli.main import main
 
@@ -45,6 +48,24 @@ def test_create_and_show_give_json(folder: Path, capsys: pytest.CaptureFixture[s
     assert created["size_bytes"] < created["whole_file_patch_bytes"]
     assert {"form": "int8", "mode": "predicted", "count": 3} in created["regions"]
     assert not shown["is_whole_file"]
+
+
+def test_models_inside_of_bundles_are_predicted(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version, name in (("1", "old.tflite"), ("2", "new.tflite")):
+        model = (folder / name).read_bytes()
+        parts = {"flow.toml": flow_text().encode(), "model.tflite": model}
+        (folder / name).write_bytes(signed("press", version, int(version), parts))
+
+    assert create(folder, "--json", "--quiet") == ExitCode.OK
+
+    created = json.loads(capsys.readouterr().out)
+    assert {"form": "int8", "mode": "predicted", "count": 3} in created["regions"]
+    assert created["size_bytes"] < created["whole_file_patch_bytes"] / 2
+    made = folder / "made.bundle"
+    main(["delta", "apply", str(folder / "old.tflite"), str(folder / "m.patch"), "-o", str(made)])
+    assert decode(made.read_bytes(), TRUSTED).manifest.version == "2"
 
 
 def test_show_tells_people(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
