@@ -53,6 +53,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                         help="run each variant there too, and refuse it where it differs: tflite "
                         "(tflite-runtime, for 32-bit boards) or ssh://user@board; may be repeated"
                         )  # fmt: skip
+    parser.add_argument("--like", type=Path, metavar="OLD",
+                        help="the .tflite file that boards run now: keep its scales and codes "
+                        "where they fit, so that the patch is small")  # fmt: skip
     add_model_options(parser)
     parser.add_argument("--scheduler", metavar="tcp://HOST:PORT",
                         help="make the variants on a Dask cluster (default: on this machine)"
@@ -109,6 +112,7 @@ def _options(args: Namespace) -> Options:
         allow_pickle=args.allow_pickle,
         boards=[Board.named(name) for name in args.board],
         runtimes=args.runtime,
+        like=args.like,
         limits=Limits(args.time_limit_s)
         if memory_gib is None
         else Limits(args.time_limit_s, int(memory_gib * _GIB)),

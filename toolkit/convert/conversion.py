@@ -43,6 +43,7 @@ from toolkit.evaluate.bootstrap import SEED
 from toolkit.evaluate.target import open_target
 from toolkit.quantize.qdq import trtexec_line
 from toolkit.quantize.recipe import Precision
+from toolkit.tflite import graph
 
 Say = Callable[[str], None]
 
@@ -75,6 +76,8 @@ class Options:
         boards: to give a verdict for.
         runtimes: of boards, to run every variant in beside LiteRT.
         limits: of the converter's process.
+        like: the .tflite file that boards run now; variants keep its scales and codes where they
+            can, so that a patch to them is small.
     """
 
     precisions: Sequence[Precision] = DEFAULT_PRECISIONS
@@ -88,6 +91,7 @@ class Options:
     boards: Sequence[Board] = ()
     runtimes: Sequence[str] = ()
     limits: Limits = field(default_factory=Limits)
+    like: Path | None = None
 
 
 def convert(
@@ -122,11 +126,12 @@ def convert(
     """
     say(f"checking {model.name}")
     _check_places(output, options.runtimes)
+    like = graph.load(options.like).content if options.like else None
     original = open_original(model, shapes=options.shapes, allow_pickle=options.allow_pickle)
     case = open_case(original, data, test_data, states=options.states)
-    journal = Journal(output, _key(case, options))
+    journal = Journal(output, _key(case, options, like))
     floating, reference = _run_and_convert(case, journal, options, say)
-    material = _material(case, floating, reference, options)
+    material = _material(case, floating, reference, options, like)
     judge = Judge(original, material, options.runtimes)
     delivery = Delivery(output, material.every_file())
     work = _Work(material, judge, journal, delivery, scheduler or LocalScheduler(), say)
@@ -205,12 +210,12 @@ def _check_places(output: Path, runtimes: Sequence[str]) -> None:
             pass
 
 
-def _key(case: Case, options: Options) -> str:
+def _key(case: Case, options: Options, like: bytes | None) -> str:
     """Return what the variants depend on."""
     facts = (
         case.original.digest, case.calibration.digest, case.test.digest, case.original.inputs,
         case.recurrence, options.metric, options.threshold, options.max_loss,
-        tuple(options.runtimes), _versions(),
+        tuple(options.runtimes), like and sha256(like).hexdigest(), _versions(),
     )  # fmt: skip
     return sha256(repr(facts).encode()).hexdigest()
 
@@ -257,7 +262,13 @@ def _wanted(original: Original, options: Options) -> list[Precision]:
     return list(dict.fromkeys([*options.precisions, *given]))
 
 
-def _material(case: Case, floating: FloatModel, reference: Reference, options: Options) -> Material:
+def _material(
+    case: Case,
+    floating: FloatModel,
+    reference: Reference,
+    options: Options,
+    like: bytes | None,
+) -> Material:
     original = case.original
     return Material(
         stem=original.path.stem,
@@ -274,6 +285,7 @@ def _material(case: Case, floating: FloatModel, reference: Reference, options: O
         max_loss=options.max_loss,
         # tflite-runtime computes dynamic products with a scale per channel wrongly.
         tensorwise_products=TFLITE.name in options.runtimes,
+        like=like,
     )
 
 
@@ -299,11 +311,12 @@ def _describe(
         max_loss=options.max_loss if options.is_auto else None,
         outputs=floating.restorations,
         variants=variants,
-        notes=list(_notes(case, variants)),
+        like=_describe_like(material, options),
+        notes=list(_notes(case, variants, options)),
     )
 
 
-def _notes(case: Case, variants: Sequence[Variant]) -> Iterator[str]:
+def _notes(case: Case, variants: Sequence[Variant], options: Options) -> Iterator[str]:
     original = case.original
     yield "Latencies are of this machine; a board's own are measured with 'ferrule bench --board'."
     if case.recurrence.states:
@@ -315,6 +328,9 @@ def _notes(case: Case, variants: Sequence[Variant]) -> Iterator[str]:
             "with or to make other variants from."
         )
     for variant in variants:
+        if options.like and variant.kept_codes is not None:
+            share = f"{variant.kept_codes:.1%} of its int8 weights"
+            yield f"{variant.precision} keeps {share} as they are in {options.like.name}."
         if variant.precision is Precision.QDQ and variant.file:
             yield (
                 f"{variant.file}: run by ONNX Runtime's CPU provider only; TensorRT itself was not "
@@ -335,6 +351,12 @@ def _describe_model(case: Case) -> dict[str, Any]:
         "outputs": list(original.output_names),
         "states": {state.input.name: state.output for state in case.recurrence.states},
     }
+
+
+def _describe_like(material: Material, options: Options) -> dict[str, Any] | None:
+    if options.like is None or material.like is None:
+        return None
+    return {"file": options.like.name, "sha256": sha256(material.like).hexdigest()}
 
 
 def _describe_data(data: Dataset) -> dict[str, Any]:

@@ -172,6 +172,7 @@ class Judge:
             quantization=quantization,
             tensors=made.tensors,
             float_layers=made.float_layers,
+            kept_codes=made.kept_codes,
             targets=targets,
         )
 

@@ -51,6 +51,7 @@ class Variant:
         quantization: against the float32 TFLite model; None for that one itself.
         tensors: the error of every computed tensor beside the float32 model's.
         float_layers: operators left in float32, by the names of their first outputs.
+        kept_codes: the share of int8 weights that are those of the model to be like; None without.
         targets: what became of it in the runtimes of boards.
         is_chosen: whether it is the fastest within the largest loss allowed.
         is_on_front: whether no other is smaller, faster and loses less.
@@ -71,6 +72,7 @@ class Variant:
     quantization: Comparison | None = None
     tensors: Sequence[TensorError] = ()
     float_layers: Sequence[str] = ()
+    kept_codes: float | None = None
     targets: Sequence[TargetCheck] = ()
     is_chosen: bool = False
     is_on_front: bool = False
@@ -99,6 +101,7 @@ class Report:
         max_loss: the largest allowed; None when nothing was to be chosen.
         outputs: what was put back at each output after the conversion.
         variants: one per precision asked for, in the order of ``Precision``.
+        like: file and SHA-256 of the model that variants are to be like; None: none.
         boards: per board its name and what each variant needs of it.
         notes: what a reader must know.
     """
@@ -115,6 +118,7 @@ class Report:
     max_loss: float | None
     outputs: Sequence[Restoration]
     variants: Sequence[Variant]
+    like: Mapping[str, Any] | None = None
     boards: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
 
@@ -142,6 +146,7 @@ class Report:
             "data": dict(self.data),
             "tools": dict(self.tools),
             "host": dict(self.host),
+            "like": dict(self.like) if self.like else None,
             "seed": self.seed,
             "metric": {
                 "name": self.metric_name,
@@ -196,6 +201,7 @@ class Report:
             },
             "worst_tensors": [asdict(tensor) for tensor in worst(variant.tensors, count=_WORST)],
             "float_layers": list(variant.float_layers),
+            "kept_codes": variant.kept_codes,
         }
 
 

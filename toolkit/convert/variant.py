@@ -23,6 +23,7 @@ from toolkit.evaluate.stateful import Recurrence
 from toolkit.evaluate.task_metric import TaskMetric
 from toolkit.evaluate.tensors import TensorError, compare_tensors
 from toolkit.quantize.errors import QuantizationError
+from toolkit.quantize.likeness import resemble, share_of_codes_kept
 from toolkit.quantize.mixed import MixedPrecision, Mixture
 from toolkit.quantize.quantizer import quantize
 from toolkit.quantize.recipe import Precision
@@ -66,6 +67,7 @@ class Material:
         metric: what the loss is of; None when there is nothing to judge by.
         max_loss: the budget of mixed precision.
         tensorwise_products: one scale for the whole weight tensor of a matrix product.
+        like: the TFLite file that quantized ones are to be like; None: none.
     """
 
     stem: str
@@ -81,6 +83,7 @@ class Material:
     metric: MetricName | None
     max_loss: float
     tensorwise_products: bool
+    like: bytes | None = None
 
     def file_name(self, precision: Precision) -> str:
         """Return the name of a variant's file."""
@@ -148,6 +151,7 @@ class Made:
         open_loop: with the original's states fed in; None for a model without states.
         tensors: the error of every computed tensor beside the float32 model's.
         float_layers: operators left in float32.
+        kept_codes: the share of int8 weights that are those of ``Material.like``; None without.
         reason: why it was not made or cannot be run; None when it could.
     """
 
@@ -157,6 +161,7 @@ class Made:
     open_loop: Mapping[str, Float32Array] | None = None
     tensors: Sequence[TensorError] = ()
     float_layers: tuple[str, ...] = ()
+    kept_codes: float | None = None
     reason: str | None = None
 
 
@@ -177,6 +182,8 @@ def make(material: Material, order: Order, /) -> Made:
         content, float_layers = order.content, order.float_layers
         if content is None:
             content, float_layers = _make(material, precision)
+            if material.like is not None and _may_be_like(material, precision):
+                content = resemble(content, material.like, material.content)
         runner = material.open(content, precision)
         return Made(
             precision,
@@ -185,6 +192,7 @@ def make(material: Material, order: Order, /) -> Made:
             material.run_open_loop(runner),
             _tensors(material, precision, content),
             float_layers,
+            _kept_codes(material, precision, content),
         )
     except NotMadeError as error:
         return Made(precision, reason=error.reason)
@@ -192,6 +200,16 @@ def make(material: Material, order: Order, /) -> Made:
         return Made(precision, reason=f"the quantizer failed: {error.reason}")
     except (ModelError, OriginalUnusableError, MetricError) as error:
         return Made(precision, reason=str(error))
+
+
+def _may_be_like(material: Material, precision: Precision) -> bool:
+    return precision is not Precision.QDQ and precision is not material.precision
+
+
+def _kept_codes(material: Material, precision: Precision, content: bytes) -> float | None:
+    if material.like is None or not _may_be_like(material, precision):
+        return None
+    return share_of_codes_kept(content, material.like)
 
 
 def _make(material: Material, precision: Precision) -> tuple[bytes, tuple[str, ...]]:

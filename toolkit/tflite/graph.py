@@ -12,7 +12,7 @@ Source: LiteRT's schema.fbs, from which the slots are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -37,11 +37,21 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """``real = scale * (code - zero_point)``, for the tensor or for each index of one dimension."""
+    """``real = scale * (code - zero_point)``, for the tensor or for each index of one dimension.
+
+    Attributes:
+        scales: float32 in the file.
+        zero_points: int64 in the file; none where all are 0.
+        dimension: the one with a scale for each index.
+        scales_offset_bytes: where they begin in the file.
+        zero_points_offset_bytes: likewise; 0 where there are none.
+    """
 
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     dimension: int
+    scales_offset_bytes: int = field(compare=False)
+    zero_points_offset_bytes: int = field(compare=False)
 
     @property
     def is_per_channel(self) -> bool:
@@ -287,7 +297,9 @@ def _read_code(table: Table) -> tuple[str, int, bool]:
 def _read_quantization(table: Table | None) -> Quantization | None:
     if table is None or not (scales := table.numbers(2)):
         return None
-    return Quantization(scales, table.integers(3, "q"), table.integer(6, "i"))
+    return Quantization(
+        scales, table.integers(3, "q"), table.integer(6, "i"), table.span(2)[0], table.span(3)[0]
+    )
 
 
 def _read_signature(table: Table, graphs: Sequence[Graph]) -> Signature:

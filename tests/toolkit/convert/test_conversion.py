@@ -34,6 +34,7 @@ from toolkit.evaluate.errors import MetricError, TruthMissingError
 from toolkit.evaluate.reference import OnnxRunner
 from toolkit.quantize.quantizer import quantize
 from toolkit.quantize.recipe import Precision
+from toolkit.tflite.errors import TfliteError
 
 needs_converter = pytest.mark.converter
 HAR_MODEL = Path(toolkit.demo.__file__).parent / "assets" / "har-v1.onnx"
@@ -412,3 +413,28 @@ def test_nothing_is_left_behind_in_the_temporary_folder(
     convert_tflite(tmp_path, network(), of(Precision.FP16))
 
     assert list(scratch.iterdir()) == []
+
+
+def test_a_variant_like_an_old_one_keeps_its_codes_and_is_judged(tmp_path: Path) -> None:
+    convert_tflite(tmp_path, network(), of(Precision.DYNAMIC, Precision.INT8))
+    old = save((tmp_path / "out" / "m-int8.tflite").read_bytes(), tmp_path / "old.tflite")
+    wanted = of(Precision.FP32, Precision.DYNAMIC, Precision.INT8, like=old)
+
+    report = convert_tflite(tmp_path, network(), wanted)
+
+    assert (tmp_path / "out" / "m-int8.tflite").read_bytes() == old.read_bytes()
+    assert report.variant(Precision.FP32).kept_codes is None
+    int8 = report.variant(Precision.INT8)
+    assert int8.kept_codes == 1.0
+    assert int8.quantization is not None
+    written = report.to_json()
+    digest = hashlib.sha256(old.read_bytes()).hexdigest()
+    assert written["like"] == {"file": "old.tflite", "sha256": digest}
+    assert "int8 keeps 100.0% of its int8 weights as they are in old.tflite." in written["notes"]
+
+
+def test_an_old_model_that_is_none_is_told_before_anything_is_made(tmp_path: Path) -> None:
+    old = save(b"nonsense", tmp_path / "old.tflite")
+    with pytest.raises(TfliteError, match=r"old\.tflite"):
+        convert_tflite(tmp_path, network(), of(Precision.DYNAMIC, like=old))
+    assert not (tmp_path / "out").exists()
