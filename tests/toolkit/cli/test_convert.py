@@ -124,6 +124,7 @@ def test_a_wrong_option_is_a_usage_error(
             "bogus: this is no board; give virtual, tflite or",
         ),
         (["--test-data", "nowhere.npz"], ExitCode.NOT_FOUND, "nowhere.npz"),
+        (["--like", "nowhere.tflite"], ExitCode.NOT_FOUND, "nowhere.tflite"),
     ],
 )
 def test_options_that_do_not_go_with_model_or_data_are_told_before_anything_is_made(
